@@ -1,0 +1,1 @@
+"""2D keypoints per view: detectors behind one protocol."""

@@ -1,0 +1,1 @@
+"""Frames and sound with their time stamps: decode, probe, write."""

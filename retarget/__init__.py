@@ -1,0 +1,1 @@
+"""3D to bones: bone lengths, constrained inverse kinematics, BVH."""

@@ -1,0 +1,1 @@
+"""The session folder, its stages, settings, reports, and the command line."""

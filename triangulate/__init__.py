@@ -1,0 +1,1 @@
+"""Many views to 3D: robust triangulation with uncertainty."""
