@@ -1,0 +1,29 @@
+"""Files appear whole or not at all: written under a temporary name beside the target, then renamed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+PREFIX = ".partial-"
+
+
+@contextmanager
+def written_whole(target: Path) -> Iterator[Path]:
+    """Give the temporary path to write to; on success it becomes `target`, on failure it is removed.
+
+    The temporary name is the same at every run, so that what a killed run leaves behind is written over by the next.
+    It keeps the suffix, by which codecs are chosen.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_name(PREFIX + target.name)
+    try:
+        yield partial
+        with partial.open("rb") as written:
+            os.fsync(written.fileno())
+        partial.replace(target)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,168 @@
+"""The session folder: where everything lies, and what is in it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from clapcap.errors import SessionError
+from session.settings import Settings, load_settings
+
+VIDEO_SUFFIXES = (".mp4", ".mov", ".mkv", ".avi", ".webm", ".m4v")
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff")
+CALIBRATION = "calibration"
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One synchronous recording by all cameras: the calibration or a take.
+
+    Attributes
+    ----------
+    name
+        "calibration", or the take's name.
+    folder
+        Where its videos lie.
+    videos
+        The videos (or folders of pictures) by camera name, the file's stem, in order of the name.
+    results
+        Where its results go.
+    """
+
+    name: str
+    folder: Path
+    videos: dict[str, Path]
+    results: Path
+
+    @property
+    def timestamps(self) -> Path:
+        """The table of capture times that may lie beside the videos."""
+        return self.folder / "timestamps.csv"
+
+    def need_videos(self, least: int, why: str) -> None:
+        """Refuse a recording of fewer than `least` videos.
+
+        Raises
+        ------
+        SessionError
+            Naming the folder, what is there and what is needed.
+        """
+        if len(self.videos) < least:
+            have = ", ".join(path.name for path in self.videos.values()) or "no video"
+            kinds = " ".join(VIDEO_SUFFIXES)
+            raise SessionError(
+                f"{self.folder} holds {have}; {why} needs {least} or more, one per camera ({kinds}, or a folder of "
+                f"pictures). Put the other cameras' videos there, named as in the calibration, and run again."
+            )
+
+
+@dataclass(frozen=True)
+class Session:
+    """A session folder that exists."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> Session:
+        """Open the session folder at `root`.
+
+        Raises
+        ------
+        SessionError
+            If there is none.
+        """
+        if not (root / "session.toml").is_file():
+            what = "has no session.toml" if root.is_dir() else "does not exist"
+            raise SessionError(
+                f"{root} {what}, so it is no session folder. Make one: "
+                f"clapcap new {root} --calibration cam1.mp4 cam2.mp4 --take dance cam1.mp4 cam2.mp4"
+            )
+        return cls(root)
+
+    @cached_property
+    def settings(self) -> Settings:
+        """What `session.toml` says."""
+        return load_settings(self.settings_file)
+
+    @property
+    def settings_file(self) -> Path:
+        """`session.toml`."""
+        return self.root / "session.toml"
+
+    @property
+    def cameras_file(self) -> Path:
+        """The calibrated cameras."""
+        return self.calibration.results / "cameras.toml"
+
+    @property
+    def calibration(self) -> Recording:
+        """The recording of the board."""
+        return self._recording(CALIBRATION, self.root / CALIBRATION)
+
+    @property
+    def takes(self) -> list[Recording]:
+        """The takes, by name."""
+        folder = self.root / "takes"
+        found = sorted(path for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+        return [self._recording(path.name, path) for path in found if not path.name.startswith(".")]
+
+    def take(self, name: str | None) -> list[Recording]:
+        """Return the take called `name`, or all takes for None.
+
+        Raises
+        ------
+        SessionError
+            If there is no such take, or none at all.
+        """
+        takes = self.takes
+        if name is not None:
+            takes = [take for take in takes if take.name == name]
+        if not takes:
+            have = ", ".join(take.name for take in self.takes) or "none"
+            wanted = "any take" if name is None else f'a take called "{name}"'
+            raise SessionError(
+                f"{self.root} does not hold {wanted} (takes there: {have}). "
+                f"Add one: clapcap new {self.root} --take {name or 'dance'} cam1.mp4 cam2.mp4"
+            )
+        return takes
+
+    def recordings(self, name: str | None) -> list[Recording]:
+        """Return the recording called `name` ("calibration" or a take), or all that have videos for None."""
+        if name == CALIBRATION:
+            return [self.calibration]
+        if name is not None:
+            return self.take(name)
+        return [recording for recording in (self.calibration, *self.takes) if recording.videos]
+
+    def _recording(self, name: str, folder: Path) -> Recording:
+        return Recording(name, folder, find_videos(folder), self.root / "results" / name)
+
+
+def find_videos(folder: Path) -> dict[str, Path]:
+    """Return the videos and picture folders in `folder` by camera name.
+
+    Raises
+    ------
+    SessionError
+        If two of them would be the same camera.
+    """
+    videos: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()) if folder.is_dir() else []:
+        if path.name.startswith(".") or not is_video(path):
+            continue
+        name = path.name if path.is_dir() else path.stem
+        if name in videos:
+            raise SessionError(
+                f'{videos[name]} and {path} are both camera "{name}". Rename or move one of them: a camera is named '
+                "by its video's stem."
+            )
+        videos[name] = path
+    return videos
+
+
+def is_video(path: Path) -> bool:
+    """Tell whether `path` looks like a video or a folder of pictures."""
+    if path.is_dir():
+        return any(picture.suffix.lower() in IMAGE_SUFFIXES for picture in path.iterdir())
+    return path.suffix.lower() in VIDEO_SUFFIXES

@@ -1,0 +1,208 @@
+"""The settings of a session: `session.toml`, small, commented, edited by its owner.
+
+A flag of a command that changes how a session is computed is remembered here, so that a later run does the same and
+the file says how every result was made.
+"""
+
+from __future__ import annotations
+
+import difflib
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from clapcap.errors import SessionError
+from session.atomic import written_whole
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SOLVERS = ("clapcap", "anipose")
+SYNC_METHODS = ("auto", "clap", "timestamps", "frames")
+
+TEMPLATE = """\
+# A clapcap session. Edit freely: every command reads this file anew, and recomputes only what a change touches.
+
+[board]                             # the printed board; measure it with a ruler: it sets the scale of everything
+columns = {columns}                         # squares across
+rows = {rows}                            # squares down
+square_mm = {square_mm}
+marker_mm = {marker_mm}
+dictionary = "{dictionary}"
+
+[calibration]
+solver = "clapcap"                  # or "anipose": aniposelib's own, to compare
+frames = ""                         # START:STOP:STEP of the frames to use; empty: all
+import = ""                         # a calibration made elsewhere (cameras.toml, Qualisys .qca.txt), instead of videos
+floor_time_s = nan                  # when the board lies on the floor, in session time; nan: found by itself
+
+[process]
+solver = "clapcap"                  # or "anipose"
+rate_hz = nan                       # frames a second of the result; nan: those of the fastest camera
+max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
+model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
+overlay = false                     # also write a video per camera with the keypoints drawn over it
+
+# One table a recording (`calibration`, or the name of a take), when the cameras are not synced by a clap:
+# [recordings.dance]
+# sync = "auto"                     # "clap"; "timestamps": timestamps.csv in its folder; "frames": synced shutters
+# offset_s = {{ cam2 = 0.73 }}        # session time = offset + camera time
+"""
+
+
+@dataclass(frozen=True)
+class BoardSettings:
+    """The board as a user measures it: squares across and down, millimetres, OpenCV's name of the dictionary."""
+
+    columns: int = 4
+    rows: int = 5
+    square_mm: float = 54.0
+    marker_mm: float = 40.5
+    dictionary: str = "DICT_4X4_1000"
+
+
+@dataclass(frozen=True)
+class CalibrationSettings:
+    """How the cameras are calibrated; see the comments in `TEMPLATE`."""
+
+    solver: str = "clapcap"
+    frames: str = ""
+    import_: str = ""
+    floor_time_s: float = float("nan")
+
+
+@dataclass(frozen=True)
+class ProcessSettings:
+    """How takes are processed; see the comments in `TEMPLATE`."""
+
+    solver: str = "clapcap"
+    rate_hz: float = float("nan")
+    max_gap_s: float = 0.2
+    model: str = ""
+    overlay: bool = False
+
+
+@dataclass(frozen=True)
+class RecordingSettings:
+    """How one recording is synced: the method, and offsets given by hand (seconds, by camera)."""
+
+    sync: str = "auto"
+    offset_s: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All of `session.toml`."""
+
+    board: BoardSettings = field(default_factory=BoardSettings)
+    calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
+    process: ProcessSettings = field(default_factory=ProcessSettings)
+    recordings: Mapping[str, RecordingSettings] = field(default_factory=dict)
+
+    def recording(self, name: str) -> RecordingSettings:
+        """Return the settings of the recording called `name`: those given, else the defaults."""
+        return self.recordings.get(name, RecordingSettings())
+
+
+def new_settings_text(board: BoardSettings) -> str:
+    """Return the text of a fresh `session.toml`."""
+    return TEMPLATE.format(
+        columns=board.columns,
+        rows=board.rows,
+        square_mm=board.square_mm,
+        marker_mm=board.marker_mm,
+        dictionary=board.dictionary,
+    )
+
+
+def load_settings(path: Path) -> Settings:
+    """Read `session.toml`.
+
+    Raises
+    ------
+    SessionError
+        If it cannot be read, or a key is unknown or of the wrong kind: with the key, and what was needed.
+    """
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SessionError(f"{path} is not valid TOML: {error}. Mend that line and run again.") from error
+    _known(path, "", document, ("board", "calibration", "process", "recordings"))
+    recordings = _table(path, document, "recordings")
+    return Settings(
+        board=_read(path, "board", BoardSettings, _table(path, document, "board")),
+        calibration=_read(path, "calibration", CalibrationSettings, _table(path, document, "calibration")),
+        process=_read(path, "process", ProcessSettings, _table(path, document, "process")),
+        recordings={
+            name: _read(path, f"recordings.{name}", RecordingSettings, _table(path, recordings, name))
+            for name in recordings
+        },
+    )
+
+
+def update_settings(path: Path, changes: Mapping[tuple[str, ...], Any]) -> None:
+    """Change keys of `session.toml` in place, keeping its comments; `changes` maps key paths to values."""
+    import tomlkit
+
+    document = tomlkit.parse(path.read_text(encoding="utf-8"))
+    for keys, value in changes.items():
+        table: Any = document
+        for key in keys[:-1]:
+            if key not in table:
+                is_super = key == "recordings"
+                table[key] = tomlkit.table(is_super_table=is_super)
+            table = table[key]
+        table[keys[-1]] = value
+    text = tomlkit.dumps(document)
+    if text != path.read_text(encoding="utf-8"):
+        with written_whole(path) as partial:
+            partial.write_text(text, encoding="utf-8")
+        load_settings(path)
+
+
+def _table(path: Path, document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    table = document.get(name, {})
+    if not isinstance(table, dict):
+        raise SessionError(f"{path}: `{name}` must be a table, written [{name}].")
+    return table
+
+
+def _known(path: Path, where: str, table: Mapping[str, Any], known: tuple[str, ...]) -> None:
+    for key in table:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, 1)
+            hint = f"Did you mean `{near[0]}`?" if near else f"Known here: {', '.join(known)}."
+            raise SessionError(f"{path}: unknown key `{where}{key}`. {hint}")
+
+
+def _read(path: Path, where: str, kind: type[Any], table: Mapping[str, Any]) -> Any:
+    fields = {name.rstrip("_"): (name, default) for name, default in vars(kind()).items()}
+    _known(path, where + ".", table, tuple(fields))
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        name, default = fields[key]
+        wanted = "a table of numbers" if isinstance(default, dict) else type(default).__name__
+        if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
+            value = float(value)
+        if type(value) is not type(default):
+            raise SessionError(f"{path}: `{where}.{key}` is {value!r}, needed {wanted}.")
+        values[name] = value
+    settings = kind(**values)
+    _check(path, where, settings)
+    return settings
+
+
+def _check(path: Path, where: str, settings: Any) -> None:
+    """Refuse values outside their range, by the names that occur in the tables."""
+    choices = {"solver": SOLVERS, "sync": SYNC_METHODS}
+    for name, value in vars(settings).items():
+        if name in choices and value not in choices[name]:
+            raise SessionError(f'{path}: `{where}.{name}` is "{value}", needed one of {", ".join(choices[name])}.')
+        if name in ("columns", "rows", "square_mm", "marker_mm", "rate_hz", "max_gap_s") and value <= 0:
+            raise SessionError(f"{path}: `{where}.{name}` is {value}, needed more than 0.")
+        if name == "offset_s" and not all(type(v) in (int, float) for v in value.values()):
+            raise SessionError(f"{path}: `{where}.offset_s` must give seconds for each camera: {{ cam2 = 0.73 }}.")
