@@ -75,6 +75,11 @@ class Manifest:
         report = entry.get("report", {})
         return dict(report)
 
+    def was_edited(self, name: str, output: Path) -> bool:
+        """Tell whether an output of the stage called `name` is no longer what the stage wrote."""
+        noted = self._document["stages"].get(name, {}).get("outputs", {}).get(self._name(output))
+        return noted is not None and noted != self._digest(output)
+
     def _entry(self, stage: Stage) -> dict[str, Any]:
         return {
             "version": __version__,

@@ -1,0 +1,181 @@
+"""The time of every frame of a recording: the sync stage, and what later stages ask of it."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapcap.errors import SessionError, SyncError
+from session.atomic import written_whole
+from session.folder import Recording, Session
+from session.manifest import Stage
+from session.settings import SYNC_METHODS, update_settings
+from session.stages import Stages
+from session.terminal import Terminal
+from sync.time_map import TimeMap
+
+Array = npt.NDArray[np.float64]
+
+
+def remember_sync(
+    session: Session, recording: Recording, offsets: Mapping[str, float], table: Path | None, method: str | None
+) -> Session:
+    """Write what was given by flags into the session, and return the session anew.
+
+    Raises
+    ------
+    SessionError
+        If a camera does not exist, the method is unknown, or another table of time stamps is there already.
+    """
+    for camera in offsets:
+        if camera not in recording.videos:
+            raise SessionError(
+                f'--offset names "{camera}", but {recording.folder} holds {", ".join(recording.videos) or "no video"}.'
+            )
+    if method is not None and method not in SYNC_METHODS:
+        raise SessionError(f'--method "{method}" is unknown: needed one of {", ".join(SYNC_METHODS)}.')
+    if table is not None:
+        take_timestamps(recording, table)
+    changes: dict[tuple[str, ...], Any] = {}
+    known = session.settings.recording(recording.name)
+    if offsets:
+        changes["recordings", recording.name, "offset_s"] = {**known.offset_s, **offsets}
+    if method is not None:
+        changes["recordings", recording.name, "sync"] = method
+    elif table is not None and known.sync != "auto":
+        changes["recordings", recording.name, "sync"] = "timestamps"
+    update_settings(session.settings_file, changes)
+    return Session.open(session.root)
+
+
+def take_timestamps(recording: Recording, table: Path) -> None:
+    """Copy a table of time stamps beside the videos it belongs to, after checking that it fits them."""
+    from sync.timestamps import read_timestamps
+
+    read_timestamps(table, tuple(recording.videos))
+    target = recording.timestamps
+    if target.exists() and not target.samefile(table) and target.read_bytes() != table.read_bytes():
+        raise SessionError(f"{target} is there already and differs from {table}. Move it away first.")
+    if not target.exists():
+        with written_whole(target) as partial:
+            shutil.copyfile(table, partial)
+
+
+def sync_recording(session: Session, recording: Recording, terminal: Terminal) -> TimeMap:
+    """Run the sync stage of a recording, and return its time map.
+
+    Raises
+    ------
+    SessionError, SyncError
+        If there are fewer than two videos, or the method that the settings ask for is impossible.
+    """
+    recording.need_videos(2, "syncing")
+    settings = session.settings.recording(recording.name)
+    unknown = set(settings.offset_s) - set(recording.videos)
+    if unknown:
+        raise SessionError(
+            f"{session.settings_file}: `recordings.{recording.name}.offset_s` names {', '.join(sorted(unknown))}, but "
+            f"the videos are {', '.join(recording.videos)}."
+        )
+    method = settings.sync
+    if method == "auto":
+        method = "timestamps" if recording.timestamps.exists() else "clap"
+    table = [recording.timestamps] if method == "timestamps" else []
+    if table and not recording.timestamps.exists():
+        raise SyncError(f"{recording.timestamps} does not exist. Give it: clapcap sync --timestamps FILE")
+    output = recording.results / "time_map.json"
+    stage = Stage(
+        "sync",
+        [*recording.videos.values(), *table],
+        [output],
+        {"method": method, "offset_s": dict(settings.offset_s)},
+    )
+
+    def make() -> dict[str, Any]:
+        time_map = _estimate(recording, method, settings.offset_s, terminal)
+        with written_whole(output) as partial:
+            time_map.save(partial)
+        return {name: [clock.offset_s, clock.confidence, clock.verdict] for name, clock in time_map.cameras.items()}
+
+    def said(report: Mapping[str, Any]) -> str:
+        good = sum(verdict == "ok" for _, _, verdict in report.values())
+        return f"{good} of {len(report)} cameras on one time line, by {method}"
+
+    Stages(session, recording, terminal).run(stage, make, said)
+    return TimeMap.load(output)
+
+
+def _estimate(recording: Recording, method: str, offsets: Mapping[str, float], terminal: Terminal) -> TimeMap:
+    from sync.fixed import shared_frames, timestamps_map, with_manual_offsets
+
+    names = tuple(recording.videos)
+    if method == "frames":
+        time_map = shared_frames(names)
+    elif method == "timestamps":
+        time_map = timestamps_map(names)
+    else:
+        from media.audio import read_audio
+        from sync.clap import sync_by_clap
+
+        with terminal.progress("listening for the clap") as progress:
+            tracks = {}
+            for count, (name, path) in enumerate(recording.videos.items()):
+                tracks[name] = None if path.is_dir() else read_audio(path)
+                progress(count + 1, len(names))
+        time_map = sync_by_clap(tracks).time_map
+    return with_manual_offsets(time_map, offsets)
+
+
+def refuse_unsynced(recording: Recording, time_map: TimeMap) -> None:
+    """Stop where a camera has no time.
+
+    Raises
+    ------
+    SyncError
+        Naming each camera, the reason, and the ways out.
+    """
+    refused = time_map.refused
+    if not refused:
+        return
+    reasons = "\n".join(f"  {name}: {reason}" for name, reason in refused.items())
+    raise SyncError(
+        f"{recording.name}: {len(refused)} of {len(time_map.cameras)} cameras could not be synced.\n{reasons}\n"
+        f"Say when their clocks started, from anything seen in two pictures: clapcap sync SESSION --take "
+        f"{recording.name} --offset {next(iter(refused))}=SECONDS (session time = offset + camera time), or move the "
+        f"videos of those cameras out of {recording.folder}."
+    )
+
+
+def session_time_s(
+    recording: Recording, time_map: TimeMap, camera: str, frame_index: npt.NDArray[np.int64], frame_time_s: Array
+) -> Array:
+    """Return the session time (frames,) of a camera's frames, from their number and time stamp in the video."""
+    clock = time_map.cameras[camera]
+    if clock.method != "timestamps":
+        return clock.to_session(frame_time_s)
+    from sync.timestamps import read_timestamps
+
+    table = read_timestamps(recording.timestamps, tuple(recording.videos))
+    return table.frame_time_s(camera, frame_index)
+
+
+def sync_table(recording: Recording, time_map: TimeMap, terminal: Terminal) -> None:
+    """Print the time map."""
+    rows = [
+        (
+            name,
+            f"{clock.offset_s:+.4f}" if clock.ok else "-",
+            f"{1000 * clock.offset_std_s:.2f}" if clock.ok else "-",
+            clock.method,
+            f"{clock.confidence:.2f}",
+            clock.verdict,
+        )
+        for name, clock in time_map.cameras.items()
+    ]
+    title = f"{recording.name}: session time = offset + camera time"
+    terminal.table(title, ("camera", "offset s", "± ms", "method", "confidence", "verdict"), rows)

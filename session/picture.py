@@ -1,0 +1,97 @@
+"""Pictures of a take for the eye: the fitted skeleton over frames of every camera, and overlay videos."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from calib.cameras import Camera
+from clapcap.progress import Progress, silent
+from session.clocks import session_time_s
+from session.folder import Recording, Session
+from skeleton.motion import Motion
+from sync.time_map import TimeMap
+
+MOMENTS = (1 / 6, 1 / 2, 5 / 6)  # of the take, one row of the sheet each
+CELL_WIDTH_PX = 480
+COLOURS = {"left": (255, 140, 0), "right": (0, 170, 255), "": (255, 255, 255)}  # RGB
+
+
+def draw_contact_sheet(session: Session, take: Recording, time_map: TimeMap, output: Path) -> Mapping[str, Any]:
+    """Draw the motion's bones over frames of every camera (columns) at a few moments (rows); write a PNG."""
+    import cv2
+
+    from media.frames import read_frames
+    from session.single_stages import cameras_for
+    from skeleton.formats.npz import load_keypoints2d, load_motion
+
+    motion = load_motion(take.results / "motion.npz")
+    views = {camera: load_keypoints2d(take.results / "keypoints2d" / f"{camera}.npz") for camera in take.videos}
+    cameras = cameras_for(session.cameras_file, views)
+    columns = []
+    for name, view in views.items():
+        time_s = session_time_s(take, time_map, name, np.arange(len(view.time_s)), view.time_s)
+        cells = []
+        for moment in MOMENTS:
+            when_s = motion.time_s[0] + moment * (motion.time_s[-1] - motion.time_s[0])
+            number = int(np.abs(time_s - when_s).argmin())
+            frame = next(iter(read_frames(take.videos[name], start=number, stop=number + 1)))
+            picture = draw_bones(frame.image, motion, cameras[name], float(time_s[number]))
+            height = round(picture.shape[0] * CELL_WIDTH_PX / picture.shape[1])
+            cell = cv2.resize(picture, (CELL_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+            label = f"{name}  {time_s[number]:.2f} s"
+            for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
+                cv2.putText(cell, label, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
+            cells.append(cell)
+        columns.append(np.concatenate(cells))
+    tallest = max(len(column) for column in columns)
+    padded = [np.pad(column, ((0, tallest - len(column)), (0, 0), (0, 0))) for column in columns]
+    sheet = np.concatenate(padded, axis=1)
+    cv2.imwrite(str(output), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+    return {"pictures": len(views) * len(MOMENTS)}
+
+
+def draw_bones(
+    image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, time_s: float
+) -> npt.NDArray[np.uint8]:
+    """Return a copy of an RGB picture with the motion's bones at that session time drawn over it."""
+    import cv2
+
+    picture = image.copy()
+    frame = int(np.abs(motion.time_s - time_s).argmin())
+    one = Motion(
+        motion.joint_names,
+        motion.parents,
+        motion.rest_offset_m,
+        motion.rotation_xyzw[frame : frame + 1],
+        motion.root_m[frame : frame + 1],
+        motion.time_s[frame : frame + 1],
+    )
+    xy_px = camera.project(one.world_positions()[0])
+    thick = max(2, picture.shape[1] // 320)
+    for joint, parent in enumerate(motion.parents):
+        if parent < 0 or not np.isfinite(xy_px[[joint, parent]]).all():
+            continue
+        name = motion.joint_names[joint]
+        side = next((side for side in ("left", "right") if name.startswith(side)), "")
+        ends = [tuple(int(v) for v in np.clip(xy_px[end], -9999, 9999).round()) for end in (parent, joint)]
+        cv2.line(picture, *ends, (0, 0, 0), thick + 2, cv2.LINE_AA)
+        cv2.line(picture, *ends, COLOURS[side], thick, cv2.LINE_AA)
+    return picture
+
+
+def write_overlays(take: Recording, progress: Progress = silent) -> None:
+    """Write a video per camera with the detected keypoints drawn over it."""
+    from detect.overlay import write_overlay
+    from session.atomic import written_whole
+    from skeleton.formats.npz import load_keypoints2d
+
+    for count, (camera, video) in enumerate(take.videos.items()):
+        keypoints = load_keypoints2d(take.results / "keypoints2d" / f"{camera}.npz")
+        with written_whole(take.results / f"overlay-{camera}.mp4") as partial:
+            write_overlay(video, keypoints, partial)
+        progress(count + 1, len(take.videos))
