@@ -44,7 +44,8 @@ class Keypoints2D:
     names
         The points, in the order of the arrays.
     xy_px
-        (frames, points, 2), pixels of the displayed picture, (0, 0) the centre of its top-left pixel; NaN: not observed.
+        (frames, points, 2), pixels of the displayed picture, (0, 0) the centre of its top-left pixel; NaN: not
+        observed.
     confidence
         (frames, points), in [0, 1]; 0 where not observed.
     time_s
@@ -131,6 +132,8 @@ class Keypoints3D:
         filled.setflags(write=False)
         set_(self, "filled", filled)
         _check_time(self.time_s)
+        if (self.sigma_m < 0).any():
+            raise ValueError("sigma_m holds negative values")
 
     def index(self, name: str) -> int:
         """Return the place of the point called `name`."""
