@@ -95,6 +95,6 @@ class Motion:
                 position[:, joint] = self.root_m
                 rotation.append(local)
             else:
-                position[:, joint] = position[:, parent] + rotation[parent].apply(self.rest_offset_m[joint])
+                position[:, joint] = position[:, parent] + rotation[parent].apply(self.rest_offset_m[joint].copy())
                 rotation.append(rotation[parent] * local)
         return position, rotation

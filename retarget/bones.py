@@ -1,0 +1,292 @@
+"""The subject's bones: lengths between landmarks, and the shape (lengths, landmark offsets) fitted over a take."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clapcap.progress import Progress, silent
+from retarget.initial import initial_poses
+from retarget.kinematics import ROOT_DOFS, Kinematics, Poses, Shape
+from retarget.observations import Observations
+
+Array = npt.NDArray[np.float64]
+Indices = npt.NDArray[np.int64]
+
+SHAPE_FRAMES = 200
+"""So many frames of a take, spread over it, tell the shape: 100 sightings bring 10 mm down to 1 mm."""
+
+_SCALE_STD = 0.15
+"""Standard deviation of a segment's proportion, as a share: about twice what adults show, so a weak prior."""
+
+_STEPS = 20
+_CONVERGED_M = 1e-4
+"""The shape is found when a step changes no length and no landmark by more than this."""
+
+
+@dataclass(frozen=True, eq=False)
+class BoneLengths:
+    """Distances between the two landmarks at the ends of each bone that has them.
+
+    Attributes
+    ----------
+    names
+        The bones, called as the joint at which they start.
+    length_m
+        (bones,), median over the frames weighted by 1 / variance; NaN for bones never seen whole.
+    spread
+        (bones,), standard deviation / mean over the frames; NaN for bones seen in fewer than two.
+    frames
+        (bones,) of int, frames in which both ends were seen.
+    """
+
+    names: tuple[str, ...]
+    length_m: Array
+    spread: Array
+    frames: Indices
+
+
+def measure_bones(kinematics: Kinematics, observed: Observations) -> BoneLengths:
+    """Measure the bones between landmarks that are the heads of a joint and of its child."""
+    heads = _heads(kinematics)
+    parents = kinematics.parents
+    bones = [(heads[int(parents[j])], heads[j], int(parents[j])) for j in sorted(heads) if int(parents[j]) in heads]
+    length, spread, frames = [], [], []
+    for a, b, _ in bones:
+        distance, weight = _distances(observed, a, b)
+        frames.append(len(distance))
+        length.append(_weighted_median(distance, weight))
+        spread.append(float(distance.std() / distance.mean()) if len(distance) > 1 else np.nan)
+    names = tuple(kinematics.skeleton.joint_names[j] for _, _, j in bones)
+    return BoneLengths(names, np.array(length), np.array(spread), np.array(frames, dtype=np.int64))
+
+
+def _heads(kinematics: Kinematics) -> dict[int, int]:
+    return {
+        int(kinematics.landmark_joint[k]): k
+        for k, m in enumerate(kinematics.landmark_set.landmarks)
+        if m.offset_m == (0.0, 0.0, 0.0) and m.offset_std_m == 0
+    }
+
+
+def _distances(observed: Observations, a: int, b: int) -> tuple[Array, Array]:
+    """Return the distances of two landmarks in the frames that show both, and their weights."""
+    both = observed.seen[:, a] & observed.seen[:, b]
+    distance = np.linalg.norm(observed.xyz_m[both, a] - observed.xyz_m[both, b], axis=1)
+    return distance, 1.0 / (1.0 / observed.information[both, a] + 1.0 / observed.information[both, b])
+
+
+def _weighted_median(values: Array, weight: Array) -> float:
+    if not len(values):
+        return float("nan")
+    order = np.argsort(values)
+    share = np.cumsum(weight[order])
+    return float(values[order][np.searchsorted(share, share[-1] / 2)])
+
+
+class ShapeModel:
+    """What may change of a skeleton's size: one scale a length group, and the offsets of landmarks that are left open.
+
+    Landmarks that are left/right twins in the definition share one offset, mirrored.
+
+    Attributes
+    ----------
+    groups
+        The length groups that a landmark depends on, in the order of the first parameters; each is a factor on the
+        definition's offsets.
+    size
+        Number of parameters: the groups, then three for each open landmark.
+    """
+
+    def __init__(self, kinematics: Kinematics) -> None:
+        self.kinematics = kinematics
+        joints = kinematics.skeleton.joints
+        moved = kinematics.ancestor[:, kinematics.landmark_joint].any(axis=1)
+        moved[0] = False
+        self.groups = tuple(dict.fromkeys(j.length_group for j, m in zip(joints, moved, strict=True) if m))
+        self.group = np.array(
+            [self.groups.index(j.length_group) if j.length_group in self.groups else -1 for j in joints]
+        )
+        self.mirror = np.ones((len(kinematics.landmarks), 3))
+        self.slot = np.full(len(kinematics.landmarks), -1)
+        marks = kinematics.landmark_set.landmarks
+        twins = dict(kinematics.skeleton.twins)
+        open_marks = [k for k, m in enumerate(marks) if m.offset_std_m > 0]
+        count = 0
+        for k in open_marks:
+            mirrored = marks[k].offset_m * np.array([-1.0, 1.0, 1.0])
+            for other in open_marks:
+                joint, twin = kinematics.landmark_joint[other], kinematics.landmark_joint[k]
+                same_pair = twins.get(int(joint)) == twin or (joint == twin and marks[k].name.startswith("right_"))
+                is_twin = marks[k].name == marks[other].name.replace("left_", "right_", 1) != marks[other].name
+                if is_twin and same_pair and np.allclose(mirrored, marks[other].offset_m):
+                    self.slot[k], self.mirror[k, 0] = self.slot[other], -1.0
+            if self.slot[k] < 0:
+                self.slot[k], count = count, count + 1
+        self.size = len(self.groups) + 3 * count
+
+    def shape(self, parameters: Array, scale: float) -> Shape:
+        """Return the shape of parameters (size,); groups on which no landmark depends have the overall `scale`."""
+        factor = np.where(self.group >= 0, parameters[: len(self.groups)][self.group], scale)
+        landmark = self.kinematics.rest_shape(scale).landmark_m
+        open_ = self.slot >= 0
+        free = parameters[len(self.groups) :].reshape(-1, 3)
+        landmark[open_] = (free[self.slot] * self.mirror)[open_]
+        return Shape(self.kinematics.skeleton.rest_offset_m * factor[:, None], landmark)
+
+    def prior(self, scale: float) -> tuple[Array, Array]:
+        """Return mean and standard deviation (size,) of the parameters of a person `scale` times the default."""
+        mean, std = np.full(self.size, scale), np.full(self.size, _SCALE_STD * scale)
+        rest = self.kinematics.rest_shape(scale).landmark_m
+        for k, mark in enumerate(self.kinematics.landmark_set.landmarks):
+            if self.slot[k] >= 0 and self.mirror[k, 0] > 0:
+                at = len(self.groups) + 3 * self.slot[k] + np.arange(3)
+                mean[at], std[at] = rest[k], mark.offset_std_m
+        return mean, std
+
+    def jacobian(self, matrix: Array) -> Array:
+        """Return the landmarks' derivatives by the parameters, (frames, size, landmarks, 3).
+
+        `matrix`: (joints, frames, 3, 3), the joints' orientations in the world.
+        """
+        kinematics = self.kinematics
+        joints, frames = matrix.shape[:2]
+        jacobian = np.zeros((frames, self.size, len(kinematics.landmarks), 3))
+        for joint in range(1, joints):
+            if self.group[joint] < 0:
+                continue
+            moved = kinematics.ancestor[joint, kinematics.landmark_joint]
+            direction = matrix[kinematics.parents[joint]] @ kinematics.skeleton.rest_offset_m[joint]
+            jacobian[:, self.group[joint], moved] += direction[:, None]
+        for k in np.flatnonzero(self.slot >= 0):
+            at = len(self.groups) + 3 * self.slot[k]
+            columns = matrix[kinematics.landmark_joint[k]] * self.mirror[k]
+            jacobian[:, at : at + 3, k] = columns.swapaxes(1, 2)
+        return jacobian
+
+
+def overall_scale(kinematics: Kinematics, bones: BoneLengths) -> float:
+    """Return the subject's size against the definition's: the median ratio over the measured bones, 1 without any."""
+    ratio = _ratios(kinematics, bones)
+    return float(np.median([r for r in ratio.values() if np.isfinite(r)] or [1.0]))
+
+
+def _ratios(kinematics: Kinematics, bones: BoneLengths) -> dict[str, float]:
+    """Return each length group's measured size against the definition's, the mean over its bones."""
+    skeleton = kinematics.skeleton
+    heads = _heads(kinematics)
+    sizes: dict[str, list[float]] = {}
+    for name, length in zip(bones.names, bones.length_m, strict=True):
+        child = next(j for j in skeleton.joints if j.parent == name and skeleton.index(j.name) in heads)
+        if np.isfinite(length):
+            sizes.setdefault(child.length_group, []).append(length / float(np.linalg.norm(child.offset_m)))
+    return {group: float(np.mean(ratios)) for group, ratios in sizes.items()}
+
+
+def fit_shape(
+    kinematics: Kinematics, observed: Observations, time_s: Array, bones: BoneLengths, progress: Progress = silent
+) -> Shape:
+    """Find the shape that explains a take best, together with the poses of up to `SHAPE_FRAMES` of its frames.
+
+    Gauss-Newton on shape and poses at once (the poses eliminated frame by frame, so the cost is linear in frames), with
+    the Cauchy loss of `Observations`, the joints' limits, a weak prior on the poses and one on the proportions.
+    """
+    model = ShapeModel(kinematics)
+    scale = overall_scale(kinematics, bones)
+    mean, std = model.prior(scale)
+    parameters = mean.copy()
+    for group, ratio in _ratios(kinematics, bones).items():
+        parameters[model.groups.index(group)] = ratio
+    frames = _informative_frames(observed)
+    # The first pose of a frame looks at its neighbours in time, so it is made before the frames are picked.
+    poses = initial_poses(kinematics, observed, model.shape(parameters, scale), time_s)[frames]
+    chosen = observed[frames]
+    damping, cost = 1e-3, np.inf
+    for step in range(_STEPS):
+        progress(step, _STEPS)
+        change, pose_step, cost = _shape_step(model, poses, parameters, (mean, std), scale, chosen, damping)
+        for _ in range(8):
+            candidate = parameters + change, kinematics.moved(poses, pose_step)
+            if _cost(model, candidate[1], candidate[0], (mean, std), scale, chosen) < cost:
+                break
+            change, pose_step = change / 4, pose_step / 4
+        else:
+            break
+        parameters, poses = candidate
+        if np.abs(change * np.where(np.arange(model.size) < len(model.groups), 0.5, 1.0)).max() < _CONVERGED_M:
+            break
+    progress(_STEPS, _STEPS)
+    return model.shape(parameters, scale)
+
+
+def _informative_frames(observed: Observations) -> Indices:
+    """Return up to `SHAPE_FRAMES` frames: the best seen one of each of as many equal stretches of the take."""
+    seen = observed.seen.sum(axis=1)
+    stretches = np.array_split(np.arange(len(seen)), min(SHAPE_FRAMES, len(seen)))
+    best = np.array([s[np.argmax(seen[s])] for s in stretches])
+    picked: Indices = best[seen[best] > 0]
+    return picked
+
+
+def _pose_prior(kinematics: Kinematics) -> tuple[Array, Array]:
+    """Return the neutral degrees of freedom and the prior's weights (dofs,); the root has none."""
+    joints = kinematics.skeleton.joints
+    neutral = np.concatenate([np.zeros(ROOT_DOFS), kinematics.neutral[kinematics.dof_joint, kinematics.dof_axis]])
+    std = np.radians(np.array([joints[j].rest_std_deg for j in kinematics.dof_joint]))
+    return neutral, np.concatenate([np.zeros(ROOT_DOFS), 1.0 / std**2])
+
+
+def _cost(
+    model: ShapeModel, poses: Poses, parameters: Array, prior: tuple[Array, Array], scale: float, observed: Observations
+) -> float:
+    kinematics = model.kinematics
+    placed = kinematics.place(poses, model.shape(parameters, scale), with_axes=False)
+    neutral, stiffness = _pose_prior(kinematics)
+    bend = (stiffness * (kinematics.vector(poses) - neutral) ** 2).sum()
+    return observed.weighted(placed.landmark_m)[0] + 0.5 * float(
+        bend + (((parameters - prior[0]) / prior[1]) ** 2).sum()
+    )
+
+
+def _shape_step(
+    model: ShapeModel,
+    poses: Poses,
+    parameters: Array,
+    prior: tuple[Array, Array],
+    scale: float,
+    observed: Observations,
+    damping: float,
+) -> tuple[Array, Array, float]:
+    """Return the Gauss-Newton step of the shape (size,) and of the poses (frames, dofs), and the present cost."""
+    kinematics = model.kinematics
+    placed = kinematics.place(poses, model.shape(parameters, scale))
+    cost, weight, difference = observed.weighted(placed.landmark_m)
+    by_pose = kinematics.jacobian(placed)
+    by_shape = model.jacobian(placed.matrix)
+    frames = len(poses.root_m)
+    weighted_pose = (by_pose * weight[:, None, :, None]).reshape(frames, kinematics.dofs, -1)
+    flat_pose, flat_shape = by_pose.reshape(frames, kinematics.dofs, -1), by_shape.reshape(frames, model.size, -1)
+    neutral, stiffness = _pose_prior(kinematics)
+    flat = kinematics.vector(poses)
+    gradient = (weighted_pose @ difference.reshape(frames, -1, 1))[..., 0] + stiffness * (flat - neutral)
+    pose_pose = weighted_pose @ flat_pose.swapaxes(1, 2) + np.diag(stiffness)
+    # Angles that stand at a limit and want to pass it stay there in this step.
+    held = ((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0))
+    gradient = np.where(held, 0.0, gradient)
+    pose_pose = np.where(held[:, :, None] | held[:, None, :], 0.0, pose_pose)
+    diagonal = np.arange(kinematics.dofs)
+    pose_pose[:, diagonal, diagonal] += np.where(held, 1.0, damping * (1.0 + pose_pose[:, diagonal, diagonal]))
+    pose_shape = np.where(held[:, :, None], 0.0, weighted_pose @ flat_shape.swapaxes(1, 2))
+    weighted_shape = (by_shape * weight[:, None, :, None]).reshape(frames, model.size, -1)
+    shape_shape = np.tensordot(weighted_shape, flat_shape, axes=([0, 2], [0, 2])) + np.diag(1.0 / prior[1] ** 2)
+    shape_gradient = np.einsum("fsk,fk->s", weighted_shape, difference.reshape(frames, -1))
+    shape_gradient += (parameters - prior[0]) / prior[1] ** 2
+    # Eliminate the poses (Schur complement).
+    solved = np.linalg.solve(pose_pose, np.concatenate([pose_shape, gradient[:, :, None]], axis=2))
+    reduced = shape_shape - np.einsum("fds,fdt->st", pose_shape, solved[:, :, :-1])
+    change = -np.linalg.solve(reduced, shape_gradient - np.einsum("fds,fd->s", pose_shape, solved[:, :, -1]))
+    pose_step = -solved[:, :, -1] - solved[:, :, :-1] @ change
+    bend = (stiffness * (flat - neutral) ** 2).sum() + (((parameters - prior[0]) / prior[1]) ** 2).sum()
+    return change, pose_step, cost + 0.5 * float(bend)

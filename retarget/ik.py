@@ -1,0 +1,212 @@
+"""Inverse kinematics of a take: from points in space to the motion of a skeleton of constant bones."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from clapcap.errors import FitError
+from clapcap.progress import Progress, silent
+from retarget.bones import fit_shape, measure_bones
+from retarget.initial import initial_poses
+from retarget.kinematics import Kinematics, Poses, Shape, joint_angles
+from retarget.observations import Observations, observe
+from retarget.whole_take import solve_take
+from skeleton.hierarchy import SkeletonDefinition
+from skeleton.keypoints import Keypoints3D
+from skeleton.motion import Motion
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+_MIN_FRAMES = 3
+"""Frames with three landmarks of the torso that a fit needs; a shorter take needs all of its frames."""
+
+_MIN_LANDMARK_SHARE = 0.25
+"""Of the joint set's landmarks, so many must be seen in some frame: the torso and two limbs, say."""
+
+_LIMIT_TOLERANCE_RAD = 1e-6
+"""Angles are read back from unit quaternions; this is far above their rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class FitReport:
+    """What the fit found, and how well the motion follows the points.
+
+    Attributes
+    ----------
+    bone_length_m
+        Every bone by the joint at which it ends, constant over the take.
+    measured_length_m, bone_spread_before
+        Bones between two observed joints, by the joint at which they start: weighted median of the observed distances,
+        and their standard deviation / mean. In the motion that spread is 0. NaN: the bone was not seen (twice).
+    landmark_residual_m
+        By landmark, root mean square distance between observed point and motion over the frames that show it.
+    residual_m, residual_median_m
+        Mean and median of the distances of all observed points.
+    outlier_share
+        Share of the observed points to which the robust loss gave less than a tenth of their weight.
+    limits_kept_share
+        Share of the frames in which every joint is within its limits.
+    at_limit_share
+        By joint, share of the frames in which one of its angles stands at a limit; only joints where that happens.
+    filled
+        (frames,) of bool: no landmark of the skeleton was seen, the pose is bridged, or held at the take's ends.
+    steps, converged
+        Steps of the solver's slowest window, and whether all windows reached their minimum.
+    """
+
+    bone_length_m: Mapping[str, float]
+    measured_length_m: Mapping[str, float]
+    bone_spread_before: Mapping[str, float]
+    landmark_residual_m: Mapping[str, float]
+    residual_m: float
+    residual_median_m: float
+    outlier_share: float
+    limits_kept_share: float
+    at_limit_share: Mapping[str, float]
+    filled: Mask
+    steps: int
+    converged: bool
+
+    @property
+    def spread_before(self) -> float:
+        """Mean of `bone_spread_before` over the bones seen; NaN if none was."""
+        seen = [s for s in self.bone_spread_before.values() if np.isfinite(s)]
+        return float(np.mean(seen)) if seen else float("nan")
+
+
+@dataclass(frozen=True, eq=False)
+class FitResult:
+    """A motion, frame by frame on the keypoints' own times, and how it was found."""
+
+    motion: Motion
+    report: FitReport
+
+
+def fit_motion(
+    keypoints: Keypoints3D,
+    skeleton: SkeletonDefinition,
+    joint_set: str = "blazepose33",
+    progress: Progress = silent,
+) -> FitResult:
+    """Fit a skeleton to a take: the subject's bone lengths, then joint rotations and root motion of all frames at once.
+
+    Every frame of the keypoints has a pose in the motion. Where points are missing, and where a whole frame is,
+    smoothness and the neutral pose bridge the gap. Before the first frame and after the last that show anything, the
+    first and the last pose are held; `FitReport.filled` marks them.
+
+    Parameters
+    ----------
+    keypoints
+        Points in the world, metres. `sigma_m` weights them; points marked as filled are not used.
+    skeleton
+        The skeleton to solve for.
+    joint_set
+        Which of the skeleton's landmark sets names the keypoints; other points are ignored, missing ones are unseen.
+    progress
+        Told frames done of twice the frames: the first half is the shape, the second the poses.
+
+    Raises
+    ------
+    FitError
+        The skeleton has no such joint set, or too little of the body is seen; the message counts what was.
+    """
+    if joint_set not in skeleton.landmark_sets:
+        known = ", ".join(sorted(skeleton.landmark_sets)) or "none"
+        raise FitError(
+            f"skeleton {skeleton.name}: no landmarks for the joint set {joint_set!r}, only for: {known}; "
+            f"add a table [landmarks.{joint_set}] to its TOML file"
+        )
+    kinematics = Kinematics(skeleton, joint_set)
+    observed = observe(keypoints, kinematics)
+    _check_seen(kinematics, observed)
+    frames = len(keypoints.time_s)
+    shown = np.flatnonzero(observed.seen.any(axis=1))
+    span = slice(int(shown[0]), int(shown[-1]) + 1)
+    time_s, inside = keypoints.time_s[span], observed[span]
+    bones = measure_bones(kinematics, inside)
+    shape = fit_shape(
+        kinematics, inside, time_s, bones, lambda done, total: progress(frames * done // (total or 1), 2 * frames)
+    )
+    start = initial_poses(kinematics, inside, shape, time_s)
+    solution = solve_take(
+        kinematics, shape, inside, time_s, start, lambda done, _: progress(frames + span.start + done, 2 * frames)
+    )
+    poses = solution.poses[np.clip(np.arange(frames) - span.start, 0, span.stop - span.start - 1)]
+    progress(2 * frames, 2 * frames)
+    motion = Motion(
+        joint_names=skeleton.joint_names,
+        parents=skeleton.parents,
+        rest_offset_m=shape.offset_m,
+        rotation_xyzw=kinematics.local_quaternions(poses),
+        root_m=poses.root_m,
+        time_s=keypoints.time_s,
+    )
+    kept, at_limit = _limits(skeleton, motion)
+    distance, outlier_share = _residuals(kinematics, shape, poses, observed)
+    report = FitReport(
+        bone_length_m={
+            j.name: float(np.linalg.norm(shape.offset_m[k]))
+            for k, j in enumerate(skeleton.joints)
+            if j.parent is not None
+        },
+        measured_length_m=dict(zip(bones.names, bones.length_m.tolist(), strict=True)),
+        bone_spread_before=dict(zip(bones.names, bones.spread.tolist(), strict=True)),
+        landmark_residual_m={
+            name: float(np.sqrt(np.mean(distance[observed.seen[:, k], k] ** 2)))
+            for k, name in enumerate(kinematics.landmarks)
+            if observed.seen[:, k].any()
+        },
+        residual_m=float(distance[observed.seen].mean()),
+        residual_median_m=float(np.median(distance[observed.seen])),
+        outlier_share=outlier_share,
+        limits_kept_share=kept,
+        at_limit_share=at_limit,
+        filled=~observed.seen.any(axis=1),
+        steps=solution.steps,
+        converged=solution.converged,
+    )
+    return FitResult(motion, report)
+
+
+def _check_seen(kinematics: Kinematics, observed: Observations) -> None:
+    seen = observed.seen
+    torso = [kinematics.landmarks.index(n) for n in kinematics.landmark_set.torso]
+    frames = int((seen[:, torso].sum(axis=1) >= 3).sum())
+    needed_frames = max(1, min(_MIN_FRAMES, len(seen)))
+    landmarks, needed = int(seen.any(axis=0).sum()), int(np.ceil(_MIN_LANDMARK_SHARE * seen.shape[1]))
+    if frames < needed_frames:
+        raise FitError(
+            f"{frames} of {len(seen)} frames show three of {', '.join(kinematics.landmark_set.torso)}, needed "
+            f"{needed_frames}: check that the person is seen by two cameras, and that sync and calibration are right"
+        )
+    if landmarks < needed:
+        raise FitError(
+            f"{landmarks} of the {seen.shape[1]} points of {kinematics.landmark_set.name} were ever seen, "
+            f"needed {needed}: check that the keypoints belong to this joint set"
+        )
+
+
+def _limits(skeleton: SkeletonDefinition, motion: Motion) -> tuple[float, dict[str, float]]:
+    """Return the share of frames within all limits, read back from the motion, and by joint the share at a limit."""
+    angles = joint_angles(skeleton, motion.rotation_xyzw)[:, 1:]
+    low, high = skeleton.limits_rad[1:, :, 0], skeleton.limits_rad[1:, :, 1]
+    within = (angles >= low - _LIMIT_TOLERANCE_RAD) & (angles <= high + _LIMIT_TOLERANCE_RAD)
+    at = ((angles <= low + _LIMIT_TOLERANCE_RAD) | (angles >= high - _LIMIT_TOLERANCE_RAD)) & (low < high)
+    share = at.any(axis=2).mean(axis=0)
+    by_joint = {name: float(s) for name, s in zip(skeleton.joint_names[1:], share, strict=True) if s > 0}
+    return float(within.all(axis=(1, 2)).mean()), by_joint
+
+
+def _residuals(kinematics: Kinematics, shape: Shape, poses: Poses, observed: Observations) -> tuple[Array, float]:
+    """Return distances (frames, landmarks) between model and observation, metres, and the share of outliers."""
+    landmark_m = kinematics.place(poses, shape, with_axes=False).landmark_m
+    _, weight, difference = observed.weighted(landmark_m)
+    seen = observed.seen
+    outliers = weight[seen] < 0.1 * observed.information[seen]
+    distance: Array = np.linalg.norm(difference, axis=-1)
+    return distance, float(outliers.mean())

@@ -1,0 +1,365 @@
+"""Animation skeletons as data: the hierarchy of bones, its rest pose, joint limits and where landmarks sit on it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from clapcap.errors import FileFormatError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+Array = npt.NDArray[np.float64]
+Vector = tuple[float, float, float]
+Limits = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
+
+_LOCKED: Limits = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
+# A swing of 180 degrees can be reached about any axis: there the parametrisation loses a degree of freedom.
+_MAX_SWING_DEG = 179.0
+
+
+@dataclass(frozen=True)
+class Joint:
+    """One joint of a skeleton definition, with the bone that starts at it.
+
+    Attributes
+    ----------
+    name, parent
+        The joint and its parent; None for the root.
+    offset_m
+        From the parent to the joint in the rest pose, metres, world axes.
+    tail
+        The child at which the joint's bone ends; None for a joint that only ends a bone.
+    roll_axis
+        Direction in the rest pose to which the bone's z axis points as nearly as a right angle to the bone allows.
+    limits_deg
+        (low, high) of swing x, twist, swing z, see `SkeletonDefinition`; not used for the root, which is free.
+    neutral_deg
+        Swing x, twist, swing z of the pose towards which unobserved joints are drawn.
+    rest_std_deg
+        How far the joint usually departs from the neutral pose.
+    length_group
+        Joints of one group have offsets of constant proportion; twins of one group are symmetric.
+    """
+
+    name: str
+    parent: str | None
+    offset_m: Vector
+    tail: str | None
+    roll_axis: Vector
+    limits_deg: Limits
+    neutral_deg: Vector
+    rest_std_deg: float
+    length_group: str
+
+
+@dataclass(frozen=True)
+class Landmark:
+    """A point of a joint set and where it sits on the skeleton.
+
+    Attributes
+    ----------
+    name
+        The point's name in the joint set.
+    joint
+        The joint in whose frame it rests.
+    offset_m
+        From the joint, metres, in the joint's axes (parallel to the world in the rest pose).
+    offset_std_m
+        By how much the subject's offset departs from `offset_m`; 0: not at all, the landmark is the joint's head.
+    std_m
+        How far the detector's point strays from a fixed point of the bone, metres.
+    """
+
+    name: str
+    joint: str
+    offset_m: Vector
+    offset_std_m: float
+    std_m: float
+
+
+@dataclass(frozen=True)
+class LandmarkSet:
+    """The landmarks of one joint set; `torso` names those that move nearly as one rigid body."""
+
+    name: str
+    landmarks: tuple[Landmark, ...]
+    torso: tuple[str, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class SkeletonDefinition:
+    """A skeleton as the inverse kinematics, the exports and other rigs know it.
+
+    World in the rest pose: right-handed, Z up. Bone axes in the rest pose: y from the joint to its tail, z towards
+    `roll_axis`, x = y cross z (Blender's `EditBone.align_roll`).
+
+    A joint's rotation in its bone's axes is `swing * twist`: first a turn by `twist` about the bone, then the swing of
+    the bone, a rotation vector (x, 0, z). Each of the three has a range; a knee is a joint with a wide range of one and
+    narrow ones of the others. The swing's length stays below 180 degrees, where this description is singular.
+
+    Attributes
+    ----------
+    name, height_m, front
+        What it is, the height of a person with these offsets, and the direction that the rest pose faces.
+    joints
+        Parents before children, the root first.
+    landmark_sets
+        Where the points of each joint set sit.
+    """
+
+    name: str
+    height_m: float
+    front: Vector
+    joints: tuple[Joint, ...]
+    landmark_sets: Mapping[str, LandmarkSet]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "landmark_sets", MappingProxyType(dict(self.landmark_sets)))
+        names = [j.name for j in self.joints]
+        if not names:
+            raise ValueError("a skeleton needs at least one joint")
+        if len(set(names)) != len(names):
+            raise ValueError(f"joints repeat: {sorted({n for n in names if names.count(n) > 1})}")
+        if self.joints[0].parent is not None:
+            raise ValueError(f"the first joint, {names[0]}, must be the root, without a parent")
+        if not self.height_m > 0:
+            raise ValueError(f"height_m is {self.height_m}, needed more than 0")
+        for place, joint in enumerate(self.joints):
+            self._check_joint(place, joint, names)
+        for set_name, landmarks in self.landmark_sets.items():
+            _check_landmarks(set_name, landmarks, names)
+
+    def _check_joint(self, place: int, joint: Joint, names: list[str]) -> None:
+        if place and joint.parent not in names[:place]:
+            raise ValueError(f"joint {joint.name}: parent {joint.parent!r} is not defined before it")
+        low, high = np.array(joint.limits_deg).T
+        if (low > high).any():
+            raise ValueError(f"joint {joint.name}: a limit's low exceeds its high: {joint.limits_deg}")
+        extent = np.maximum(np.abs(low), np.abs(high))
+        if np.hypot(extent[0], extent[2]) > _MAX_SWING_DEG:
+            raise ValueError(
+                f"joint {joint.name}: the swing limits allow {np.hypot(extent[0], extent[2]):.0f} degrees, "
+                f"needed at most {_MAX_SWING_DEG:.0f}"
+            )
+        if ((np.array(joint.neutral_deg) < low) | (np.array(joint.neutral_deg) > high)).any():
+            raise ValueError(f"joint {joint.name}: neutral_deg {joint.neutral_deg} lies outside limits_deg")
+        if not joint.rest_std_deg > 0:
+            raise ValueError(f"joint {joint.name}: rest_std_deg is {joint.rest_std_deg}, needed more than 0")
+        children = [j.name for j in self.joints if j.parent == joint.name]
+        if children and joint.tail not in children:
+            raise ValueError(f"joint {joint.name}: tail must be one of its children {children}, not {joint.tail!r}")
+        if joint.tail is not None:
+            offset = np.array(self.joints[names.index(joint.tail)].offset_m)
+            if np.linalg.norm(np.cross(offset, joint.roll_axis)) < 1e-6:
+                raise ValueError(f"joint {joint.name}: roll_axis is parallel to the bone, or one of them is zero")
+
+    @cached_property
+    def joint_names(self) -> tuple[str, ...]:
+        """The names of the joints."""
+        return tuple(j.name for j in self.joints)
+
+    @cached_property
+    def parents(self) -> npt.NDArray[np.int64]:
+        """(joints,), each joint's parent, -1 for the root."""
+        place = {name: k for k, name in enumerate(self.joint_names)}
+        return np.array([-1 if j.parent is None else place[j.parent] for j in self.joints], dtype=np.int64)
+
+    @cached_property
+    def rest_offset_m(self) -> Array:
+        """(joints, 3), from the parent to the joint in the rest pose, metres."""
+        return np.array([j.offset_m for j in self.joints], dtype=np.float64)
+
+    @cached_property
+    def limits_rad(self) -> Array:
+        """(joints, 3, 2), low and high of swing x, twist, swing z, radians."""
+        return np.radians(np.array([j.limits_deg for j in self.joints], dtype=np.float64))
+
+    @cached_property
+    def bone_axes(self) -> Array:
+        """(joints, 3, 3), columns x, y, z of each bone in the rest pose, world axes; an end joint has its parent's."""
+        axes = np.empty((len(self.joints), 3, 3))
+        for k, joint in enumerate(self.joints):
+            if joint.tail is None:
+                axes[k] = axes[self.parents[k]] if k else np.eye(3)
+                continue
+            y = self.rest_offset_m[self.index(joint.tail)]
+            y = y / np.linalg.norm(y)
+            z = np.array(joint.roll_axis, dtype=np.float64)
+            z = z - y * (y @ z)
+            z /= np.linalg.norm(z)
+            axes[k] = np.stack([np.cross(y, z), y, z], axis=1)
+        return axes
+
+    @cached_property
+    def twins(self) -> tuple[tuple[int, int], ...]:
+        """The pairs (left, right) of joints."""
+        names = self.joint_names
+        pairs = ((n, _twin(n)) for n in names if n.startswith("left_"))
+        return tuple((names.index(a), names.index(b)) for a, b in pairs if b in names)
+
+    def index(self, joint: str) -> int:
+        """Return the place of the joint called `joint`."""
+        return self.joint_names.index(joint)
+
+
+def _check_landmarks(set_name: str, landmarks: LandmarkSet, joints: list[str]) -> None:
+    names = [m.name for m in landmarks.landmarks]
+    if len(set(names)) != len(names):
+        raise ValueError(f"landmarks.{set_name}: {sorted({n for n in names if names.count(n) > 1})} repeat")
+    for mark in landmarks.landmarks:
+        if mark.joint not in joints:
+            raise ValueError(f"landmarks.{set_name}: {mark.name} sits on {mark.joint!r}, which is no joint")
+        if not mark.std_m > 0 or mark.offset_std_m < 0:
+            raise ValueError(f"landmarks.{set_name}: {mark.name} needs std_m > 0 and offset_std_m >= 0")
+    missing = [n for n in landmarks.torso if n not in names]
+    if missing or len(set(landmarks.torso)) < 3:
+        raise ValueError(f"landmarks.{set_name}: torso needs three or more of the points, {missing} are none of them")
+
+
+def load_skeleton(name: str | Path) -> SkeletonDefinition:
+    """Read a skeleton definition.
+
+    Parameters
+    ----------
+    name
+        One that clapcap brings ("humanoid"), or the path of a TOML file of the same form.
+
+    Raises
+    ------
+    FileFormatError
+        There is no such skeleton, or its file breaks the form; the message names file, joint and value.
+    """
+    path = Path(name)
+    if path.suffix == ".toml":
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise FileFormatError(f"{path}: cannot read the skeleton definition: {error}") from error
+    else:
+        folder = resources.files("skeleton") / "data"
+        source = folder / f"{name}.toml"
+        if not source.is_file():
+            raise FileFormatError(f"no skeleton called {str(name)!r}: name a .toml file, or use 'humanoid'")
+        text = source.read_text(encoding="utf-8")
+    try:
+        return _parse(tomllib.loads(text))
+    except (tomllib.TOMLDecodeError, ValueError, KeyError, TypeError) as error:
+        what = f"{error} is missing" if isinstance(error, KeyError) else str(error)
+        raise FileFormatError(f"{name}: not a skeleton definition: {what}") from error
+
+
+def _parse(table: Mapping[str, Any]) -> SkeletonDefinition:
+    if not np.allclose(table.get("up", (0, 0, 1)), (0, 0, 1)):
+        raise ValueError(f"up is {table['up']}, needed [0, 0, 1]")
+    joints = _with_twins([_joint(entry) for entry in table["joint"]])
+    children: dict[str | None, list[str]] = {}
+    for joint in joints:
+        children.setdefault(joint.parent, []).append(joint.name)
+    joints = [
+        replace(j, tail=children[j.name][0]) if j.tail is None and len(children.get(j.name, ())) == 1 else j
+        for j in joints
+    ]
+    sets = {}
+    for set_name, entry in table.get("landmarks", {}).items():
+        points = _landmarks_with_twins([_landmark(point) for point in entry["points"]])
+        sets[set_name] = LandmarkSet(set_name, tuple(points), tuple(entry["torso"]))
+    return SkeletonDefinition(
+        name=str(table["name"]),
+        height_m=float(table["height_m"]),
+        front=_vector(table["front"]),
+        joints=tuple(joints),
+        landmark_sets=sets,
+    )
+
+
+def _joint(entry: Mapping[str, Any]) -> Joint:
+    known = set(Joint.__dataclass_fields__)
+    if set(entry) - known:
+        raise ValueError(f"joint {entry.get('name')}: unknown {sorted(set(entry) - known)}")
+    name = str(entry["name"])
+    limits = tuple((float(low), float(high)) for low, high in entry.get("limits_deg", _LOCKED))
+    if len(limits) != 3:
+        raise ValueError(f"joint {name}: limits_deg has {len(limits)} ranges, needed 3")
+    return Joint(
+        name=name,
+        parent=entry.get("parent"),
+        offset_m=_vector(entry.get("offset_m", (0, 0, 0))),
+        tail=entry.get("tail"),
+        roll_axis=_vector(entry.get("roll_axis", (0, 0, 0))),
+        limits_deg=limits,
+        neutral_deg=_vector(entry.get("neutral_deg", (0, 0, 0))),
+        rest_std_deg=float(entry.get("rest_std_deg", 45)),
+        length_group=str(entry.get("length_group", name.removeprefix("left_").removeprefix("right_"))),
+    )
+
+
+def _landmark(entry: Mapping[str, Any]) -> Landmark:
+    known = set(Landmark.__dataclass_fields__)
+    if set(entry) - known:
+        raise ValueError(f"landmark {entry.get('name')}: unknown {sorted(set(entry) - known)}")
+    return Landmark(
+        name=str(entry["name"]),
+        joint=str(entry["joint"]),
+        offset_m=_vector(entry.get("offset_m", (0, 0, 0))),
+        offset_std_m=float(entry.get("offset_std_m", 0)),
+        std_m=float(entry.get("std_m", 0.01)),
+    )
+
+
+def _vector(value: Iterable[float]) -> Vector:
+    x, y, z = (float(v) for v in value)
+    return x, y, z
+
+
+def _twin(name: str) -> str:
+    return f"right_{name.removeprefix('left_')}" if name.startswith("left_") else name
+
+
+def _mirrored(v: Vector) -> Vector:
+    return -v[0] + 0.0, v[1], v[2]
+
+
+def _with_twins(joints: list[Joint]) -> list[Joint]:
+    """Add the right twin of every left joint that has none; a mirrored bone's twist and swing z change sign."""
+    named = {j.name for j in joints}
+    twins = []
+    for joint in joints:
+        if not joint.name.startswith("left_") or _twin(joint.name) in named:
+            continue
+        x, twist, z = joint.limits_deg
+        twins.append(
+            replace(
+                joint,
+                name=_twin(joint.name),
+                parent=None if joint.parent is None else _twin(joint.parent),
+                tail=None if joint.tail is None else _twin(joint.tail),
+                offset_m=_mirrored(joint.offset_m),
+                roll_axis=_mirrored(joint.roll_axis),
+                limits_deg=(x, (-twist[1] + 0.0, -twist[0] + 0.0), (-z[1] + 0.0, -z[0] + 0.0)),
+                neutral_deg=(joint.neutral_deg[0], -joint.neutral_deg[1] + 0.0, -joint.neutral_deg[2] + 0.0),
+            )
+        )
+    return joints + twins
+
+
+def _landmarks_with_twins(landmarks: list[Landmark]) -> list[Landmark]:
+    named = {m.name for m in landmarks}
+    twins = [
+        replace(m, name=_twin(m.name), joint=_twin(m.joint), offset_m=_mirrored(m.offset_m))
+        for m in landmarks
+        if m.name.startswith("left_") and _twin(m.name) not in named
+    ]
+    return landmarks + twins
