@@ -1,0 +1,195 @@
+"""Where the cameras stand, to start the bundle adjustment: relative poses over the graph of shared views.
+
+One view of a plane has two poses that explain it almost equally well (T. Collins, A. Bartoli, "Infinitesimal
+plane-based pose estimation", 2014). Both are kept: between two cameras, the relative pose is taken that explains all
+moments they share, and the board's pose in a moment is the one that all cameras agree on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
+
+from calib import brown
+from calib.intrinsics import LensEstimate
+from calib.shared_views import SharedViews, connected_cameras, format_matrix
+from clapcap.errors import CalibrationError
+
+Array = npt.NDArray[np.float64]
+Mask = npt.NDArray[np.bool_]
+
+CAP = 0.02
+"""Disagreement counts up to this share of the picture's larger side: beyond it, a hypothesis is simply wrong."""
+
+MOST_HYPOTHESES = 40
+"""Moments whose four combinations of planar poses are tried for a pair of cameras; spread over those they share."""
+
+MOST_JUDGES = 100
+"""Moments on which each hypothesis is judged; likewise."""
+
+
+@dataclass(frozen=True, eq=False)
+class InitialPoses:
+    """Where to start.
+
+    Attributes
+    ----------
+    T_cam_world
+        (cameras, 4, 4), metres; the world is the frame of the anchor camera.
+    T_world_board
+        (moments, 4, 4); NaN in moments that no camera can use.
+    anchor
+        The camera in the middle of the graph: that which shares most views.
+    """
+
+    T_cam_world: Array
+    T_world_board: Array
+    anchor: int
+
+
+def initial_poses(shared: SharedViews, lenses: list[LensEstimate]) -> InitialPoses:
+    """Chain the cameras along the strongest shared views.
+
+    Raises
+    ------
+    CalibrationError
+        If shared views do not connect the cameras; names the missing link.
+    """
+    refuse_disconnected(shared)
+    usable = shared.usable
+    undistorted = np.stack([_undistort(xy, lens) for xy, lens in zip(shared.xy_px, lenses, strict=True)])
+    T_cam_board = _planar_poses(undistorted, usable, shared.board.corners_m)
+    focal_px = np.array([lens.matrix[0, 0] for lens in lenses])
+    cap = CAP * shared.image_size_px.max(axis=1) / focal_px
+
+    cameras = len(lenses)
+    support = np.zeros((cameras, cameras))
+    relative = np.full((cameras, cameras, 4, 4), np.nan)
+    for a in range(cameras):
+        for b in range(a + 1, cameras):
+            both = np.flatnonzero(usable[a] & usable[b])
+            if len(both):
+                T_ba, agreement = _relative_pose(
+                    T_cam_board[a, both], T_cam_board[b, both], undistorted[b, both], shared.board.corners_m, cap[b]
+                )
+                relative[b, a], relative[a, b] = T_ba, np.linalg.inv(T_ba)
+                # A pair that shares views without agreement still connects, but only if nothing else does.
+                support[a, b] = support[b, a] = len(both) * agreement + 1e-3
+    anchor = int(support.sum(axis=1).argmax())
+    tree = minimum_spanning_tree(np.where(support > 0, 1 / np.where(support > 0, support, 1), 0))
+    order, before = breadth_first_order(tree, anchor, directed=False)
+    T_cam_world = np.tile(np.eye(4), (cameras, 1, 1))
+    for camera in order[1:]:
+        T_cam_world[camera] = relative[camera, before[camera]] @ T_cam_world[before[camera]]
+    T_world_board = _board_poses(T_cam_world, T_cam_board, undistorted, shared.board.corners_m, cap)
+    return InitialPoses(T_cam_world, T_world_board, anchor)
+
+
+def refuse_disconnected(shared: SharedViews) -> None:
+    """Stop where shared views do not connect all cameras.
+
+    Raises
+    ------
+    CalibrationError
+        With the shared-view matrix, and what to film.
+    """
+    groups = connected_cameras(shared)
+    if len(groups) > 1:
+        named = "; ".join(" with ".join(group) if len(group) > 1 else f"{group[0]} alone" for group in groups)
+        raise CalibrationError(
+            f"The cameras are not connected by shared views of the board: {named}. Moments in which two cameras saw the "
+            f"board together (on the diagonal, one camera):\n{format_matrix(shared)}\nHold the board where one of "
+            f"{', '.join(groups[0])} and one of {', '.join(groups[1])} see it at the same time, or check that these "
+            "cameras are in sync."
+        )
+
+
+def _undistort(xy_px: Array, lens: LensEstimate) -> Array:
+    """Return undistorted normalised coordinates, NaN where not seen or where the lens model has no inverse."""
+    K = lens.matrix
+    seen = np.isfinite(xy_px[..., 0])
+    xy = np.full_like(xy_px, np.nan)
+    distorted = (xy_px[seen] - [K[0, 2], K[1, 2]]) / [K[0, 0], K[1, 1]]
+    undistorted = brown.undistort(distorted, lens.distortion)
+    again = brown.distort(undistorted, lens.distortion)
+    undistorted[~(np.abs(again - distorted).max(axis=-1) < 1e-6)] = np.nan
+    xy[seen] = undistorted
+    return xy
+
+
+def _planar_poses(undistorted: Array, usable: Mask, corners_m: Array) -> Array:
+    """Return (cameras, moments, 2, 4, 4): both poses of the board in each usable view, NaN elsewhere."""
+    import cv2
+
+    # OpenCV's solver wants the board as it sees it: y down, z into the board.
+    flip = np.diag([1.0, -1.0, -1.0, 1.0])
+    T_cam_board = np.full((*usable.shape, 2, 4, 4), np.nan)
+    for camera, moment in np.argwhere(usable):  # OpenCV solves one view at a time
+        xy = undistorted[camera, moment]
+        seen = np.isfinite(xy[:, 0])
+        if seen.sum() < 4:
+            continue
+        _, rotations, translations, _ = cv2.solvePnPGeneric(
+            corners_m[seen] * [1, -1, 1], xy[seen], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE
+        )
+        for place in range(2):
+            T = np.eye(4)
+            pick = min(place, len(rotations) - 1)
+            T[:3, :3] = cv2.Rodrigues(rotations[pick])[0]
+            T[:3, 3] = np.ravel(translations[pick])
+            T_cam_board[camera, moment, place] = T @ flip
+    return T_cam_board
+
+
+def _disagreement(T_cam_board: Array, undistorted: Array, corners_m: Array, cap: float) -> Array:
+    """Return (...) the mean distance between projected and seen corners, each capped, in normalised coordinates.
+
+    T_cam_board is (..., 4, 4), undistorted (..., corners, 2). Where a pose is unknown or puts the corners behind the
+    camera, they count as the cap; so does a view of no corner.
+    """
+    xyz = corners_m @ np.swapaxes(T_cam_board[..., :3, :3], -1, -2) + T_cam_board[..., None, :3, 3]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        distance = np.linalg.norm(xyz[..., :2] / xyz[..., 2:] - undistorted, axis=-1)
+        distance = np.where((xyz[..., 2] > 0) & (distance < cap), distance, cap)
+    seen = np.isfinite(undistorted[..., 0])
+    count = seen.sum(axis=-1)
+    mean: Array = np.where(count > 0, (distance * seen).sum(axis=-1) / np.maximum(count, 1), cap)
+    return mean
+
+
+def _relative_pose(
+    T_a_board: Array, T_b_board: Array, undistorted_b: Array, corners_m: Array, cap: float
+) -> tuple[Array, float]:
+    """Return T_ba, and its support in [0, 1], from both planar poses (moments, 2, 4, 4) in both cameras."""
+    tried = _spread(len(T_a_board), MOST_HYPOTHESES)
+    judges = _spread(len(T_a_board), MOST_JUDGES)
+    T_ba = T_b_board[tried][:, :, None] @ np.linalg.inv(T_a_board[tried])[:, None, :]
+    T_ba = T_ba.reshape(-1, 4, 4)
+    T_ba = T_ba[np.isfinite(T_ba).all(axis=(1, 2))]
+    # hypotheses x judges x both poses that camera a leaves open, of which the better counts
+    predicted = T_ba[:, None, None] @ T_a_board[judges][None]
+    disagreement = _disagreement(predicted, undistorted_b[judges][None, :, None], corners_m, cap).min(axis=-1)
+    best = int(disagreement.mean(axis=1).argmin())
+    return T_ba[best], float(1 - disagreement[best].mean() / cap)
+
+
+def _spread(count: int, most: int) -> npt.NDArray[np.intp]:
+    """Return up to `most` of `count` places, evenly spread."""
+    return np.unique(np.linspace(0, count - 1, min(count, most)).round().astype(np.intp))
+
+
+def _board_poses(T_cam_world: Array, T_cam_board: Array, undistorted: Array, corners_m: Array, cap: Array) -> Array:
+    """Return (moments, 4, 4): of all cameras' planar poses, the one that all cameras agree on most."""
+    cameras, moments = T_cam_board.shape[:2]
+    T_world_board = np.linalg.inv(T_cam_world)[:, None, None] @ T_cam_board
+    candidates = np.moveaxis(T_world_board, 0, 1).reshape(moments, cameras * 2, 4, 4)
+    total = np.zeros((moments, cameras * 2))
+    for camera in range(cameras):
+        predicted = T_cam_world[camera] @ candidates
+        share = _disagreement(predicted, undistorted[camera][:, None], corners_m, cap[camera]) / cap[camera]
+        total += np.where(np.isfinite(undistorted[camera, :, :, 0]).any(axis=1)[:, None], share, 0.0)
+    total[~np.isfinite(candidates).all(axis=(2, 3))] = np.inf
+    return candidates[np.arange(moments), total.argmin(axis=1)]
