@@ -1,23 +1,24 @@
 """Keypoints in 3D as C3D, the binary format of marker-based motion capture; needs ezc3d (the extra `c3d`).
 
 Written: millimetres, as is usual in C3D, 32 bit floats (a step of 0.0002 mm at 3 m); the world's axes, right-handed and
-Z up, which POINT:X_SCREEN (+X) and POINT:Y_SCREEN (+Z) say. C3D's residual, the uncertainty of a point, is sigma in
-whole millimetres, 1 to 254; 0 where sigma is unknown or the point was filled; -1 where the point is missing. C3D knows
-one frame rate only, so the frames must be equally spaced within a tenth of a frame, and come back equally spaced; the
-group CLAPCAP holds the start time (START_S) and the rate (RATE_HZ) with all their digits, as text.
+Z up, which POINT:X_SCREEN (+X) and POINT:Y_SCREEN (+Z) say; residual 0, or -1 for a missing point. C3D knows one frame
+rate only, so the frames must be equally spaced within a tenth of a frame, and come back equally spaced; the group
+CLAPCAP holds the start time (START_S) and the rate (RATE_HZ) with all their digits, as text.
 
-Lost: sigma below a millimetre, filled, camera names, reprojection errors, points with one missing coordinate. More than
-65535 frames, names of more than 255 bytes are refused.
+Lost: sigma (C3D's residual could hold it, but programs disagree on its byte), filled, camera names, reprojection
+errors, points with one missing coordinate. More than 65535 frames, names of more than 255 bytes are refused.
 
-Read: any C3D in m, cm or mm. Y_SCREEN +Y is taken as Y up and turned to Z up. Without CLAPCAP, time counts from frame 1
-at the file's rate. Other data (analog channels, events) are ignored.
+Read: any C3D in m, cm or mm, up to its 65535th frame; sigma is NaN. Y_SCREEN +Y is taken as Y up and turned to Z up.
+Without CLAPCAP, time counts from frame 1 at the file's rate. Other data (analog channels, events) are ignored.
 
 Source of the layout: The C3D File Format User Guide (Motion Lab Systems, 2008).
 """
 
 from __future__ import annotations
 
+import errno
 import re
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from skeleton.keypoints import Keypoints3D
 _PER_METRE = {"m": 1.0, "cm": 100.0, "mm": 1000.0}
 _GROUP = "CLAPCAP"
 _MAX_FRAMES = 65535  # POINT:FRAMES is an unsigned 16 bit number
+_BIG_ENDIAN = 86  # processor type of SGI/MIPS; 84 (Intel) and 85 (DEC) are little-endian
 _MAX_NAME_BYTES = 255  # a dimension of a parameter is one byte
-_MAX_RESIDUAL_MM = 254  # one byte, and 255 is -1 to some readers
 _UNEVEN_FRAMES = 0.1  # time stamps in whole milliseconds pass up to 100 Hz; a dropped frame (1) does not
 
 
@@ -53,9 +54,6 @@ def save(path: Path, keypoints: Keypoints3D) -> None:
 
     xyz_mm = np.moveaxis(keypoints.xyz_m, 0, -1).transpose(1, 0, 2) * 1000  # (3, points, frames)
     missing = ~(np.abs(xyz_mm) <= np.finfo(np.float32).max).all(axis=0)
-    known = (np.isfinite(keypoints.sigma_m) & ~keypoints.filled).T
-    residual = np.where(known, np.clip(np.rint(keypoints.sigma_m.T * 1000), 1, _MAX_RESIDUAL_MM), 0)
-    residual = np.where(missing, -1, residual)
 
     document = ezc3d.c3d()
     point = document["parameters"]["POINT"]
@@ -69,13 +67,11 @@ def save(path: Path, keypoints: Keypoints3D) -> None:
     points = np.ones((4, *missing.shape))
     points[:3] = np.where(missing, np.nan, xyz_mm)
     document["data"]["points"] = points
-    document["data"]["meta_points"]["residuals"] = residual[None]
+    document["data"]["meta_points"]["residuals"] = np.where(missing, -1.0, 0.0)[None]
 
     path.open("wb").close()  # ezc3d says nothing when it cannot write; this raises the OSError
     document.write(str(path))
-    least_bytes = missing.size * 4 * np.dtype(np.float32).itemsize
-    if path.stat().st_size < least_bytes:
-        raise OSError(f"{path}: {path.stat().st_size} of more than {least_bytes} bytes were written: is the disk full?")
+    _check_written(path, missing.size * 4 * np.dtype(np.float32).itemsize)
 
 
 def load(path: Path) -> Keypoints3D:
@@ -96,24 +92,23 @@ def load(path: Path) -> Keypoints3D:
         parameters = document["parameters"]
         point = parameters["POINT"]
         points = document["data"]["points"]
-        _check_size(path, document)
+        _check_whole(path, points.shape[2])
         units = _text(point, "UNITS").lower()
         if units not in _PER_METRE:
             raise ValueError(f"POINT:UNITS is {units!r}, needed one of {', '.join(_PER_METRE)}")
         count, frames = points.shape[1:]
-        residual = document["data"]["meta_points"]["residuals"][0].T  # (frames, points)
+        missing = document["data"]["meta_points"]["residuals"][0].T < 0  # (frames, points)
         xyz_m = points[:3].transpose(2, 1, 0) / _PER_METRE[units]
         if _text(point, "Y_SCREEN") == "+Y":
             xyz_m = xyz_m[..., [2, 0, 1]]
-        xyz_m = np.where(residual[..., None] < 0, np.nan, xyz_m)
-        sigma_m = np.where(residual > 0, residual / _PER_METRE[units], np.nan)
+        xyz_m = np.where(missing[..., None], np.nan, xyz_m)
         if _GROUP in parameters:
             start_s = float(parameters[_GROUP]["START_S"]["value"][0])
             rate_hz = float(parameters[_GROUP]["RATE_HZ"]["value"][0])
         else:
             rate_hz = float(point["RATE"]["value"][0])
             start_s = float(document["header"]["points"]["first_frame"]) / rate_hz  # ezc3d counts it from 0
-        return keypoints3d(_labels(point, count), xyz_m, start_s + np.arange(frames) / rate_hz, sigma_m)
+        return keypoints3d(_labels(point, count), xyz_m, start_s + np.arange(frames) / rate_hz)
 
 
 def _ezc3d(path: Path) -> Any:
@@ -140,14 +135,24 @@ def _check_limits(path: Path, keypoints: Keypoints3D) -> None:
             )
 
 
-def _check_size(path: Path, document: Any) -> None:
-    """Refuse a file that was cut short, which ezc3d fills up with zeros."""
-    point = document["parameters"]["POINT"]
-    number_bytes = 4 if float(point["SCALE"]["value"][0]) < 0 else 2  # a negative scale says floats, else int16
-    numbers = document["data"]["points"].size + document["data"]["analogs"].size
-    needed = (int(point["DATA_START"]["value"][0]) - 1) * 512 + numbers * number_bytes
-    if path.stat().st_size < needed:
-        raise ValueError(f"it was cut short: it has {path.stat().st_size} bytes, needed {needed}")
+def _check_written(path: Path, data_bytes: int) -> None:
+    with path.open("rb") as file:
+        header = file.read(512)
+    data_start = struct.unpack("<H", header[16:18])[0] if len(header) == 512 else 0  # in blocks of 512 bytes, from 1
+    size, needed = path.stat().st_size, max(data_start - 1, 1) * 512 + data_bytes
+    if size < needed:
+        raise OSError(errno.ENOSPC, f"{size} of {needed} bytes were written: is the disk full?", str(path))
+
+
+def _check_whole(path: Path, frames: int) -> None:
+    """Refuse a file that was cut short: ezc3d reads what there is without a word, so its own header is asked."""
+    with path.open("rb") as file:
+        header = file.read(512)
+        file.seek((header[0] - 1) * 512)  # to the parameters, whose fourth byte is the kind of processor
+        order = ">" if file.read(4)[3] == _BIG_ENDIAN else "<"
+    first, last = struct.unpack(f"{order}2H", header[6:10])
+    if frames < last - first + 1:
+        raise ValueError(f"it was cut short: it holds {frames} of {last - first + 1} frames")
 
 
 def _even_rate_hz(path: Path, time_s: Array) -> float:

@@ -55,7 +55,7 @@ def load(path: Path) -> Keypoints3D:
             raise KeyError("the column time_s")
         names = [name[:-2] for name in header if name.endswith("_x") and f"{name[:-2]}_y" in column]
         table = np.array(
-            [_row(cells, len(header), reader.line_num) for cells in reader if any(cells)], dtype=np.float64
+            [_row(cells, len(header), reader.line_num) for cells in reader if cells], dtype=np.float64
         ).reshape(-1, len(header))
         shape = (len(table), len(names))
         xyz = np.empty((*shape, 3))

@@ -19,6 +19,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,8 @@ from skeleton.keypoints import Keypoints3D
 
 HALF_CONFIDENCE_SIGMA_M = 0.05
 """The sigma that is written as a confidence of one half: about what makes a joint useless for animation."""
+
+_SPACE = re.compile(r"\s*")
 
 
 def save(path: Path, keypoints: Keypoints3D) -> None:
@@ -91,12 +94,17 @@ def _documents(text: str) -> list[dict[str, Any]]:
     """Return the objects of a list, or of a file of objects one after the other."""
     decoder = json.JSONDecoder(parse_float=Decimal)  # floats would round the milliseconds
     documents: list[Any] = []
-    place = len(text) - len(text.lstrip())
+    place = _after_space(text, 0)
     while place < len(text):
         document, place = decoder.raw_decode(text, place)
         documents.append(document)
-        place += len(text[place:]) - len(text[place:].lstrip())
+        place = _after_space(text, place)
     return documents[0] if len(documents) == 1 and isinstance(documents[0], list) else documents
+
+
+def _after_space(text: str, place: int) -> int:
+    space = _SPACE.match(text, place)
+    return space.end() if space else place
 
 
 def _position_and_sigma(joint: dict[str, Any] | None) -> tuple[float, float, float, float]:

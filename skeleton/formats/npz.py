@@ -7,6 +7,7 @@ keys are ignored when reading.
 
 from __future__ import annotations
 
+import io
 import zipfile
 import zlib
 from collections.abc import Sequence
@@ -108,8 +109,10 @@ def _save(path: Path, contract: str, arrays: dict[str, Any]) -> None:
             check_names(path, value)
             value = np.array(value, dtype=np.str_)
         plain[key] = value
-    with path.open("wb") as file:  # given a path, numpy would append .npz to a temporary name
-        np.savez(file, **plain)
+    # Given a path, numpy would append .npz to a temporary name; given a file on a full disk, leave it half closed.
+    archive = io.BytesIO()
+    np.savez(archive, **plain)
+    path.write_bytes(archive.getbuffer())
 
 
 def _load(path: Path, contract: str, required: Sequence[str], optional: Sequence[str] = ()) -> dict[str, Any]:
