@@ -1,0 +1,90 @@
+"""What a detector is: something that finds people's keypoints, one frame after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from clapcap.errors import DetectionError
+
+Array = npt.NDArray[np.float64]
+Image = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class DetectedPerson:
+    """One person in one picture.
+
+    Attributes
+    ----------
+    xy_px
+        (points, 2), pixels, (0, 0) the centre of the top-left pixel; NaN: not observed.
+    confidence
+        (points,), in [0, 1]; 0 where not observed.
+    world_m
+        (points, 3) or None: the detector's own root-relative guess of 3D, camera axes (x right, y down, z forward).
+    """
+
+    xy_px: Array
+    confidence: Array
+    world_m: Array | None
+
+
+class Detector(Protocol):
+    """Finds people in the frames of one video, which it is shown once and in order: it may track."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The points, in the order of the arrays."""
+
+    def detect(self, image: Image, time_s: float) -> tuple[DetectedPerson, ...]:
+        """Return the people in a picture, most prominent first.
+
+        Parameters
+        ----------
+        image
+            (height, width, 3), RGB, the displayed picture.
+        time_s
+            The frame's time stamp in seconds, later than that of the frame before.
+        """
+
+    def close(self) -> None:
+        """Free what the detector holds."""
+
+
+def _open_mediapipe(model_path: Path | None) -> Detector:
+    from detect.mediapipe_pose import MediaPipePose  # heavy: TensorFlow Lite
+
+    return MediaPipePose(model_path)
+
+
+DETECTORS: Mapping[str, Callable[[Path | None], Detector]] = {"mediapipe": _open_mediapipe}
+"""The detectors by name, each made from the user's own model file or None for its default model.
+
+Another detector is one more file and one more entry here.
+"""
+
+
+def open_detector(name: str = "mediapipe", model_path: Path | None = None) -> Detector:
+    """Start a detector for one video.
+
+    Parameters
+    ----------
+    name
+        A key of `DETECTORS`.
+    model_path
+        The user's own model (for "mediapipe" a pose landmarker's `.task`), or None for the detector's default.
+
+    Raises
+    ------
+    DetectionError
+        If there is no detector of that name, or it does not start.
+    """
+    if name not in DETECTORS:
+        raise DetectionError(f"there is no detector called {name!r}: choose one of {', '.join(DETECTORS)}")
+    return DETECTORS[name](model_path)
