@@ -127,7 +127,7 @@ def detect_videos(
     """
     if detector not in DETECTORS:
         open_detector(detector, model_path)  # which says what there is
-    counts = {camera: _in_camera(camera, lambda path=path: probe(path).frame_count) for camera, path in videos.items()}
+    counts = {camera: _frame_count(camera, path) for camera, path in videos.items()}
     known = [count for count in counts.values() if count is not None]
     total = sum(known) if len(known) == len(counts) else None
     workers = max(1, workers or _processor_cores())
@@ -253,9 +253,9 @@ def _work(path: Path, detector: str, model_path: Path | None, connection: Connec
         connection.send(_Failure(None, traceback.format_exc()))
 
 
-def _in_camera(camera: str, work: Callable[[], int | None]) -> int | None:
+def _frame_count(camera: str, path: Path) -> int | None:
     try:
-        return work()
+        return probe(path).frame_count
     except ClapcapError as error:
         raise type(error)(f"camera {camera}: {error}") from error
 

@@ -19,11 +19,12 @@ from triangulate.triangulate import TriangulationOptions, TriangulationResult, f
 from triangulate.views import gather_views
 
 # The bones whose lengths aniposelib shall keep constant, where the points have them.
-BONES = tuple(
-    (f"{side}_{upper}", f"{side}_{lower}")
-    for side in ("left", "right")
-    for upper, lower in (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
-) + (("left_shoulder", "right_shoulder"), ("left_hip", "right_hip"))
+LIMB_BONES = (("shoulder", "elbow"), ("elbow", "wrist"), ("hip", "knee"), ("knee", "ankle"))
+BONES = (
+    *((f"{side}_{upper}", f"{side}_{lower}") for side in ("left", "right") for upper, lower in LIMB_BONES),
+    ("left_shoulder", "right_shoulder"),
+    ("left_hip", "right_hip"),
+)
 # Below this aniposelib does not optimise.
 MIN_POINTS = 20
 

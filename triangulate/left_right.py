@@ -26,7 +26,7 @@ ERROR_CAP = 0.15
 # By how much (in caps, mean over the pairs) exchanged labels must agree better than the given ones before a view is
 # flipped. walk4, cam02: a swapped frame scores 0.2 to 0.6, a right one -0.3 to -0.6, a half-swapped one near 0.
 MIN_GAIN = 0.05
-# What a change of state from one frame to the next costs, in the same unit: a single frame must score this twice over to
+# What a change of state from one frame to the next costs, in the same unit: a single frame must score this twice to
 # stand alone, weak evidence has to last.
 SWITCH_COST = 0.1
 # What a person who turns round within one frame costs, in shares of the views: as much as two frames with all swapped.
@@ -155,7 +155,8 @@ def _turned(points_m: Array, mirror: Ints, swapped: Bools, seen: Bools) -> Bools
     going_on /= np.maximum(np.where(known, length[1:] * length[:-1], 0.0).sum(axis=1), 1e-12)
     votes = np.where(seen, np.where(swapped, 1.0, -1.0), 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
     switch_cost = np.concatenate([[0.0], CONTINUITY * going_on])
-    return _most_likely_states(votes[None], switch_cost)[0]
+    turned: Bools = _most_likely_states(votes[None], switch_cost)[0]
+    return turned
 
 
 def _gains(cameras: CameraGroup, xy_px: Array, xy: Array, weight: Array, cap_px: Array, mirror: Ints) -> Array:

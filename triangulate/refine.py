@@ -83,7 +83,8 @@ class RefinedPoints:
     @property
     def error_px(self) -> Array:
         """(cameras, points): reprojection error, the length of the residual."""
-        return np.sqrt((self.residual_px**2).sum(axis=-1))
+        error: Array = np.sqrt((self.residual_px**2).sum(axis=-1))
+        return error
 
 
 def project_with_jacobian(camera: Camera, xyz_m: Array) -> tuple[Array, Array]:

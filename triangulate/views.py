@@ -51,13 +51,13 @@ def gather_views(keypoints: Mapping[str, Keypoints2D], cameras: CameraGroup) -> 
     """
     if len(keypoints) < 2:
         raise TriangulationError(
-            f"{len(keypoints)} view given ({', '.join(keypoints) or 'none'}), needed two or more: a point in space takes "
-            "two cameras. With one camera use `clapcap single`."
+            f"{len(keypoints)} view given ({', '.join(keypoints) or 'none'}), needed two or more: a point in space "
+            "takes two cameras. With one camera use `clapcap single`."
         )
     unknown = [name for name in keypoints if name not in cameras.names]
     if unknown:
         raise TriangulationError(
-            f"no calibration for {', '.join(unknown)}: the calibration knows {', '.join(cameras.names) or 'no camera'}. "
+            f"no calibration for {', '.join(unknown)}: it knows {', '.join(cameras.names) or 'no camera'}. "
             "A camera is called as its video's stem: rename, or calibrate again with all cameras."
         )
     first, reference = next(iter(keypoints.items()))

@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 from calib.cameras import Camera, CameraGroup
 from triangulate.linear import inverse3, solve3, triangulate_linear, undistort
 
+CHEST = np.array([0.0, 0.0, 0.9])
+
 
 def pinhole(name, center):
     """Looks along +z of the world, focal length 100 px, principal point at zero."""
@@ -53,7 +55,7 @@ def test_solve3_inverts_any_well_conditioned_system(seed, scale):
 
 def test_exact_projections_give_exact_points(ring, rng):
     cameras = ring(5)
-    xyz = rng.uniform(-0.8, 0.8, size=(40, 3)) + [0, 0, 0.9]
+    xyz = rng.uniform(-0.8, 0.8, size=(40, 3)) + CHEST
     found = triangulate_linear(cameras, undistort(cameras, cameras.project(xyz)), np.ones((5, 40)))
     np.testing.assert_allclose(found, xyz, atol=1e-9)
 

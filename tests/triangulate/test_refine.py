@@ -11,6 +11,7 @@ from triangulate.refine import (
     robust_cost,
 )
 
+CHEST = np.array([0.0, 0.0, 0.9])
 TRUTH = np.array([0.2, -0.1, 1.1])
 
 
@@ -32,7 +33,7 @@ def test_weight_is_the_derivative_of_the_loss(loss):
 
 def test_jacobian_is_the_derivative_of_the_projection(ring, rng):
     camera = ring(3).cameras[1]
-    xyz = rng.uniform(-0.8, 0.8, size=(20, 3)) + [0, 0, 0.9]
+    xyz = rng.uniform(-0.8, 0.8, size=(20, 3)) + CHEST
     projected, J = project_with_jacobian(camera, xyz)
     np.testing.assert_allclose(projected, camera.project(xyz), atol=1e-9)
     for axis in range(3):
@@ -44,7 +45,7 @@ def test_jacobian_is_the_derivative_of_the_projection(ring, rng):
 
 def test_exact_observations_are_met_from_a_bad_start(ring, rng):
     cameras = ring(4)
-    xyz = rng.uniform(-0.8, 0.8, size=(50, 3)) + [0, 0, 0.9]
+    xyz = rng.uniform(-0.8, 0.8, size=(50, 3)) + CHEST
     start = xyz + rng.normal(scale=0.3, size=xyz.shape)
     found = refine_points(cameras, cameras.project(xyz), np.ones((4, 50)), start)
     np.testing.assert_allclose(found.xyz_m, xyz, atol=1e-6)
@@ -61,11 +62,11 @@ def test_covariance_matches_the_spread_of_solutions_to_sampled_noise(ring, rng):
     found = refine_points(cameras, noisy, sigma, np.broadcast_to(TRUTH, (samples, 3)))
     error = found.xyz_m - TRUTH
     analytic = found.covariance_m2.mean(axis=0)
-    # Each error in its own deviations: chi squared with 3 degrees of freedom, mean 3, variance 6. The mean over 4000 has
-    # deviation sqrt(6 / 4000) = 0.039; five of these.
+    # Each error in its own deviations: chi squared with 3 degrees of freedom, mean 3, variance 6. The mean over 4000
+    # has deviation sqrt(6 / 4000) = 0.039; five of these.
     whitened = np.einsum("ni,nij,nj->n", error, np.linalg.inv(found.covariance_m2), error)
     assert whitened.mean() == pytest.approx(3.0, abs=0.2)
-    # Every entry, in units of the deviations of its two axes: a sampled covariance has deviation <= sqrt(2 / 4000) = 0.022.
+    # Every entry, in deviations of its two axes: a sampled covariance has deviation sqrt(2 / 4000) = 0.022 at most.
     scale = np.sqrt(np.diag(analytic))
     assert np.abs((np.cov(error.T) - analytic) / np.outer(scale, scale)).max() < 0.11
 

@@ -7,9 +7,11 @@ from calib.cameras import Camera
 from triangulate.refine import MAX_ITERATIONS
 from triangulate.robust import SEED_VIEWS, best_start, triangulate_robust
 
+CHEST = np.array([0.0, 0.0, 0.9])
+
 
 def scene(cameras, rng, points=400, noise=1.0):
-    xyz = rng.uniform(-0.8, 0.8, size=(points, 3)) + [0, 0, 0.9]
+    xyz = rng.uniform(-0.8, 0.8, size=(points, 3)) + CHEST
     xy = cameras.project(xyz)
     return xyz, xy + rng.normal(scale=noise, size=xy.shape)
 
