@@ -122,12 +122,13 @@ def _estimate(recording: Recording, method: str, offsets: Mapping[str, float], t
         from media.audio import read_audio
         from sync.clap import sync_by_clap
 
-        with terminal.progress("listening for the clap") as progress:
+        with terminal.progress("reading the sound") as progress:
             tracks = {}
             for count, (name, path) in enumerate(recording.videos.items()):
-                tracks[name] = None if path.is_dir() else read_audio(path)
+                tracks[name] = None if path.is_dir() else read_audio(path, mono=True)
                 progress(count + 1, len(names))
-        time_map = sync_by_clap(tracks).time_map
+        with terminal.progress("listening for the clap") as progress:
+            time_map = sync_by_clap(tracks, progress=progress).time_map
     return with_manual_offsets(time_map, offsets)
 
 
@@ -162,6 +163,23 @@ def session_time_s(
 
     table = read_timestamps(recording.timestamps, tuple(recording.videos))
     return table.frame_time_s(camera, frame_index)
+
+
+def timestamp_groups(
+    recording: Recording, frame_index: Mapping[str, npt.NDArray[np.int64]]
+) -> dict[str, npt.NDArray[np.int64]] | None:
+    """Return the group (frames,) of each camera's frames that the table names; None: it names none."""
+    from sync.timestamps import read_timestamps
+
+    table = read_timestamps(recording.timestamps, tuple(recording.videos))
+    groups = {}
+    for camera, index in frame_index.items():
+        rows = table.cameras[camera]
+        if rows.sync_index is None:
+            return None
+        places = np.searchsorted(rows.frame_index, index)
+        groups[camera] = rows.sync_index[places]
+    return groups
 
 
 def sync_table(recording: Recording, time_map: TimeMap, terminal: Terminal) -> None:

@@ -62,12 +62,13 @@ ROWS = (
 def measure(session: Session) -> dict[str, float]:
     """Compare a processed session of the example with its truth."""
     import numpy as np
-
     from calib.interchange import load_cameras
-    from session.truth import BODY_JOINTS, Truth, camera_errors, clock_errors_ms, joint_errors
+
+    from session.truth import Truth, camera_errors, clock_errors_ms, joint_errors
     from skeleton.formats.npz import load_keypoints3d, load_motion
     from skeleton.hierarchy import load_skeleton
     from sync.time_map import TimeMap
+    from triangulate.report import BODY_JOINTS
 
     truth = Truth.load(EXAMPLE / "truth.npz")
     take = session.take(TAKE)[0]
@@ -83,7 +84,8 @@ def measure(session: Session) -> dict[str, float]:
         errors = clock_errors_ms(time_map, truth, recording.name, middle_s)
         clocks[f"sync_{name}_worst_ms"] = max(abs(error) for error in errors.values())
     points = joint_errors(keypoints.names, keypoints.xyz_m, keypoints.time_s, cameras, truth, BODY_JOINTS)
-    attached = load_skeleton("humanoid").landmark_joints("blazepose33")
+    landmarks = load_skeleton("humanoid").landmark_sets["blazepose33"].landmarks
+    attached = {landmark.name: landmark.joint for landmark in landmarks}
     positions = motion.world_positions()[:, [motion.joint_names.index(attached[joint]) for joint in BODY_JOINTS]]
     bones = joint_errors(BODY_JOINTS, positions, motion.time_s, cameras, truth, BODY_JOINTS)
     return {

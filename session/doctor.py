@@ -102,7 +102,7 @@ def _models() -> Finding:
     def check() -> str:
         from detect.mediapipe_pose import bundled_model
 
-        size_mb = bundled_model().stat().st_size / 1e6
+        size_mb = len(bundled_model()) / 1e6
         return f"pose landmarker, {size_mb:.1f} MB, from MediaPipe's own wheel (no download)"
 
     return _checked("model", check, REINSTALL)

@@ -114,5 +114,7 @@ def _same(one: Path, other: Path) -> bool:
 
 def _next_step(root: Path) -> str:
     if not find_videos(root / CALIBRATION):
-        return f"Next: print the board (clapcap board {root} -o board.pdf), film it, and put the videos in calibration/."
+        return (
+            f"Next: print the board (clapcap board {root} -o board.pdf), film it, and put the videos in calibration/."
+        )
     return f"Next: clapcap calibrate {root}"

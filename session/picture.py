@@ -55,9 +55,7 @@ def draw_contact_sheet(session: Session, take: Recording, time_map: TimeMap, out
     return {"pictures": len(views) * len(MOMENTS)}
 
 
-def draw_bones(
-    image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, time_s: float
-) -> npt.NDArray[np.uint8]:
+def draw_bones(image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, time_s: float) -> npt.NDArray[np.uint8]:
     """Return a copy of an RGB picture with the motion's bones at that session time drawn over it."""
     import cv2
 

@@ -14,7 +14,6 @@ from clapcap.progress import Progress, silent
 from session.atomic import written_whole
 from session.settings import SOLVERS, ProcessSettings
 from session.terminal import Terminal
-from session.truth import BODY_JOINTS
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
@@ -58,6 +57,7 @@ def triangulate_views(
 ) -> tuple[Keypoints3D, dict[str, Any]]:
     """Triangulate views that share one timeline and fill short gaps; also return the numbers for the report."""
     from triangulate.gaps import fill_gaps
+    from triangulate.report import BODY_JOINTS
     from triangulate.triangulate import triangulate
 
     if solver == "anipose":
@@ -67,33 +67,20 @@ def triangulate_views(
     else:
         result = triangulate(views, cameras, progress=progress)
     keypoints = fill_gaps(result.keypoints, max_gap_s)
-    return keypoints, quality(keypoints)
-
-
-def quality(keypoints: Keypoints3D) -> dict[str, Any]:
-    """Return the numbers that describe 3D keypoints: over the body's joints where the set has them, else all points."""
-    body = [place for place, name in enumerate(keypoints.names) if name in BODY_JOINTS] or list(
-        range(len(keypoints.names))
-    )
-    error_px = keypoints.reprojection_px[:, :, body]
-    found = np.isfinite(keypoints.xyz_m[:, body]).all(axis=-1)
-    by_camera = {
-        name: float(np.nanmedian(error_px[place])) if np.isfinite(error_px[place]).any() else float("nan")
-        for place, name in enumerate(keypoints.camera_names)
-    }
-    return {
+    report = result.report
+    body = [place for place, name in enumerate(keypoints.names) if name in BODY_JOINTS]
+    return keypoints, {
         "frames": len(keypoints.time_s),
-        "median_px": float(np.nanmedian(error_px)),
-        "rmse_px": float(np.sqrt(np.nanmean(error_px**2))),
-        "median_px_by_camera": by_camera,
-        "share": float(found.mean()),
-        "filled_share": float(keypoints.filled[:, body].mean()),
+        "median_px": report.median_px,
+        "rmse_px": report.rmse_px,
+        "share": report.share,
+        "filled_share": float(keypoints.filled[:, body].mean()) if body else 0.0,
+        "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
+        "survivors": dataclasses.asdict(report.survivors),
     }
 
 
-def fit_keypoints(
-    keypoints: Keypoints3D, skeleton: str, progress: Progress = silent
-) -> tuple[Motion, dict[str, Any]]:
+def fit_keypoints(keypoints: Keypoints3D, skeleton: str, progress: Progress = silent) -> tuple[Motion, dict[str, Any]]:
     """Fit bones to 3D keypoints; also return the numbers for the report."""
     from retarget.ik import fit_motion
     from skeleton.hierarchy import load_skeleton
@@ -105,9 +92,11 @@ def fit_keypoints(
     spread_after = float((lengths_m.std(axis=0)[long] / lengths_m.mean(axis=0)[long]).mean())
     return fit.motion, {
         "frames": len(fit.motion.time_s),
-        "residual_mm": 1000 * fit.report.residual_m,
-        "spread_before": fit.report.spread_before,
+        "residual_mm": fit.report.residual_mean_mm,
+        "spread_before": fit.report.mean_spread_before,
         "spread_after": spread_after,
+        "limits_kept_share": fit.report.limits_kept_share,
+        "bone_length_m": dict(fit.report.bone_length_m),
     }
 
 
@@ -130,7 +119,9 @@ def triangulate_files(
         raise SessionError(f'--solver "{solver}" is unknown: needed one of {", ".join(SOLVERS)}.')
     views = {path.stem: load_keypoints2d(path) for path in files}
     if len(views) < 2:
-        raise SessionError(f"{len(views)} camera given, 2 or more needed: one file a camera, its stem the camera's name.")
+        raise SessionError(
+            f"{len(views)} camera given, 2 or more needed: one file a camera, its stem the camera's name."
+        )
     if time_map is not None:
         clocks = TimeMap.load(time_map).cameras
         missing = [name for name in views if name not in clocks or not clocks[name].ok]
@@ -148,7 +139,7 @@ def triangulate_files(
         save_keypoints3d(partial, keypoints)
     terminal.done(
         "triangulate",
-        f"{report['frames']} frames, {report['median_px']:.1f} px median, {100 * report['share']:.0f} % found: {output}",
+        f"{report['frames']} frames, {report['median_px']:.1f} px median, {100 * report['share']:.0f} %: {output}",
     )
 
 
@@ -166,7 +157,9 @@ def fit_file(source: Path, output: Path, skeleton: str, terminal: Terminal) -> N
 
     writers = {".bvh": write_bvh, ".npz": save_motion}
     if output.suffix not in writers:
-        raise FileFormatError(f"{output}: a motion is written as {' or '.join(writers)}, not {output.suffix or 'that'}.")
+        raise FileFormatError(
+            f"{output}: a motion is written as {' or '.join(writers)}, not {output.suffix or 'that'}."
+        )
     keypoints = load_keypoints3d(source)
     with terminal.progress("fitting bones") as progress:
         motion, report = fit_keypoints(keypoints, skeleton, progress)

@@ -20,7 +20,9 @@ class Stages:
         self.terminal = terminal
         self._recording = recording
 
-    def run(self, stage: Stage, make: Callable[[], Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str]) -> None:
+    def run(
+        self, stage: Stage, make: Callable[[], Mapping[str, Any]], said: Callable[[Mapping[str, Any]], str]
+    ) -> None:
         """Run `make`, which writes the stage's outputs and returns its report, unless the outputs are current.
 
         `said` puts the report into words.

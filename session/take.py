@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -171,15 +170,14 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
     )
 
     def make() -> Mapping[str, Any]:
-        from calib.interchange import load_cameras
-        from session.single_stages import triangulate_views
+
+        from session.single_stages import cameras_for, triangulate_views
         from skeleton.formats.npz import save_keypoints3d
 
-        rate_hz = settings.rate_hz
-        views = load_views(take, time_map, rate_hz)
+        views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating") as progress:
             keypoints, report = triangulate_views(
-                views, load_cameras(session.cameras_file), settings.solver, settings.max_gap_s, progress
+                views, cameras_for(session.cameras_file, views), settings.solver, settings.max_gap_s, progress
             )
         with written_whole(output) as partial:
             save_keypoints3d(partial, keypoints)
@@ -188,7 +186,9 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
     stages.run(
         stage,
         make,
-        lambda r: f"{r['frames']} frames, {r['median_px']:.1f} px median, {100 * r['share']:.0f} % of the body's joints",
+        lambda r: (
+            f"{r['frames']} frames, {r['median_px']:.1f} px median, {100 * r['share']:.0f} % of the body's joints"
+        ),
     )
 
 
@@ -249,8 +249,3 @@ def draw_take(session: Session, take: Recording, time_map: TimeMap, stages: Stag
         return {"videos": len(videos)}
 
     stages.run(stage, make_videos, lambda r: f"{r['videos']} videos, overlay-*.mp4")
-
-
-def finite_or_none(value: float) -> float | None:
-    """Return None for NaN: how settings say "find it by itself"."""
-    return None if math.isnan(value) else value

@@ -39,6 +39,11 @@ class Terminal:
         self.console.print("[yellow]![/yellow] ", end="")
         self.console.print(text, markup=False, soft_wrap=True)
 
+    def confirm(self, question: str) -> bool:
+        """Ask a question of yes or no; Enter means yes."""
+        answer = self.console.input(f"{question} \\[Y/n] ").strip().lower()
+        return answer in ("", "y", "yes")
+
     @contextmanager
     def progress(self, what: str) -> Iterator[Progress]:
         """Show a progress bar with the time left while the block runs; on a terminal only, and gone afterwards."""

@@ -16,12 +16,6 @@ from sync.time_map import TimeMap
 
 Array = npt.NDArray[np.float64]
 
-# The joints that are compared: those of the limbs and the trunk, as in the field's benchmarks. Face, heels and toes
-# of a detector are surface points, not joints.
-BODY_JOINTS = tuple(
-    f"{side}_{part}" for part in ("shoulder", "elbow", "wrist", "hip", "knee", "ankle") for side in ("left", "right")
-)
-
 
 @dataclass(frozen=True, eq=False)
 class Truth:

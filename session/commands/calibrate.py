@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 NAME = "calibrate"
-EXAMPLE = (
-    "Example: `clapcap calibrate my-session`, or from another tool: `clapcap calibrate my-session --import cameras.toml`"
-)
+EXAMPLE = "Example: `clapcap calibrate my-session`; with another tool's cameras: `--import cameras.toml`"
 
 
 def command(

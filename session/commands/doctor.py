@@ -1,4 +1,4 @@
-"""`clapcap doctor`: is everything here that clapcap needs?"""
+"""`clapcap doctor`: the environment, checked."""
 
 from __future__ import annotations
 

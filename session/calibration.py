@@ -1,0 +1,280 @@
+"""Calibrating a session: from the videos of the board, or from a calibration made elsewhere, to `cameras.toml`."""
+
+from __future__ import annotations
+
+import dataclasses
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from clapcap.errors import CalibrationError, SessionError
+from session.atomic import written_whole
+from session.clocks import refuse_unsynced, sync_recording, take_timestamps
+from session.folder import Session
+from session.manifest import Stage
+from session.settings import SOLVERS, update_settings
+from session.stages import Stages
+from session.terminal import Terminal
+
+if TYPE_CHECKING:
+    from calib.cameras import CameraGroup
+
+
+def remember_calibration(
+    session: Session,
+    timestamps: Path | None,
+    frames: str | None,
+    imported: Path | None,
+    floor_time_s: float | None,
+    solver: str | None,
+) -> Session:
+    """Write what was given by flags into the session, and return the session anew.
+
+    Raises
+    ------
+    SessionError
+        If a value is wrong, or a file of that name is in the session already and differs.
+    """
+    changes: dict[tuple[str, ...], Any] = {}
+    if timestamps is not None:
+        take_timestamps(session.calibration, timestamps)
+    if frames is not None:
+        parse_frames(frames)
+        changes["calibration", "frames"] = frames
+    if imported is not None:
+        changes["calibration", "import"] = _bring_in(session, imported)
+    if floor_time_s is not None:
+        changes["calibration", "floor_time_s"] = floor_time_s
+    if solver is not None:
+        if solver not in SOLVERS:
+            raise SessionError(f'--solver "{solver}" is unknown: needed one of {", ".join(SOLVERS)}.')
+        changes["calibration", "solver"] = solver
+    update_settings(session.settings_file, changes)
+    return Session.open(session.root)
+
+
+def parse_frames(text: str) -> slice:
+    """Read START:STOP:STEP; any part may be left out.
+
+    Raises
+    ------
+    SessionError
+        If it cannot be read.
+    """
+    try:
+        parts = [int(part) if part else None for part in text.split(":")] if text else []
+        chosen = slice(*parts) if len(parts) > 1 else slice(None)
+        if len(parts) == 1 or any(part is not None and part < 0 for part in parts) or chosen.step == 0:
+            raise ValueError
+    except (ValueError, TypeError):
+        raise SessionError(
+            f'Frames "{text}" cannot be read: needed START:STOP:STEP, such as 0:600:2 or ::2 for every second frame.'
+        ) from None
+    return chosen
+
+
+def _bring_in(session: Session, file: Path) -> str:
+    """Copy a calibration made elsewhere into the session, after checking that it can be read; return its place."""
+    from calib.interchange import load_cameras
+
+    load_cameras(file)
+    target = session.calibration.folder / file.name
+    if target.exists() and not target.samefile(file) and target.read_bytes() != file.read_bytes():
+        raise SessionError(f"{target} is there already and differs from {file}. Rename one of them.")
+    if not target.exists():
+        with written_whole(target) as partial:
+            shutil.copyfile(file, partial)
+    return target.relative_to(session.root).as_posix()
+
+
+def calibrate_session(session: Session, terminal: Terminal, ask: bool) -> CameraGroup:
+    """Run all stages of the calibration that are still to be done, and return the cameras.
+
+    Raises
+    ------
+    ClapcapError
+        With what, where and what to do.
+    """
+    from calib.interchange import load_cameras
+
+    if session.settings.calibration.import_:
+        _import_stage(session, terminal)
+    else:
+        if ask and not _confirm_board(session, terminal):
+            raise SessionError(f"Write what you printed under [board] in {session.settings_file}, and run again.")
+        _solve_stages(session, terminal)
+    return load_cameras(session.cameras_file)
+
+
+def _confirm_board(session: Session, terminal: Terminal) -> bool:
+    board = session.settings.board
+    terminal.say(
+        f"The board: {board.columns} x {board.rows} squares of {board.square_mm:g} mm, markers of {board.marker_mm:g} "
+        f"mm, {board.dictionary}. Its squares set the scale of everything: measure one with a ruler."
+    )
+    return terminal.confirm("Is that the board in the videos?")
+
+
+def _import_stage(session: Session, terminal: Terminal) -> None:
+    source = session.root / session.settings.calibration.import_
+    if not source.is_file():
+        raise SessionError(
+            f"{source} does not exist, but {session.settings_file} imports it. Give it again: "
+            f"clapcap calibrate {session.root} --import FILE"
+        )
+    stage = Stage("import", [source], [session.cameras_file])
+
+    def make() -> Mapping[str, Any]:
+        from calib.formats.anipose_toml import save_cameras
+        from calib.interchange import load_cameras
+
+        cameras = load_cameras(source)
+        with written_whole(session.cameras_file) as partial:
+            save_cameras(partial, cameras, {"source": source.name})
+        return {"cameras": list(cameras.names)}
+
+    def said(report: Mapping[str, Any]) -> str:
+        return f"{len(report['cameras'])} cameras from {source.name}: {', '.join(report['cameras'])}"
+
+    Stages(session, session.calibration, terminal).run(stage, make, said)
+
+
+def _solve_stages(session: Session, terminal: Terminal) -> None:
+    recording = session.calibration
+    recording.need_videos(2, "calibration")
+    time_map = sync_recording(session, recording, terminal)
+    refuse_unsynced(recording, time_map)
+    stages = Stages(session, recording, terminal)
+    files = _corner_stages(session, recording, stages)
+    settings = session.settings.calibration
+    table = [recording.timestamps] if recording.timestamps.exists() else []
+    stage = Stage(
+        "solve",
+        [*files.values(), recording.results / "time_map.json", *table],
+        [session.cameras_file],
+        {"solver": settings.solver, "floor_time_s": settings.floor_time_s},
+    )
+
+    def make() -> Mapping[str, Any]:
+        from calib.corners import CornerViews
+        from calib.formats.anipose_toml import save_cameras
+
+        views = [CornerViews.load(path) for path in files.values()]
+        shared = share_views(recording, time_map, views)
+        terminal.say(f"Moments in which two cameras see the board (on the diagonal, one):\n{format_matrix(shared)}")
+        result = solve(shared, settings.solver, settings.floor_time_s)
+        report = result.report
+        with written_whole(session.cameras_file) as partial:
+            save_cameras(partial, result.cameras, {"error": report.rmse_px, "solver": report.solver})
+        return {
+            "rmse_px": report.rmse_px,
+            "moments": report.moments,
+            "outliers": len(report.outliers),
+            "world": report.world,
+            "board": str(views[0].board),
+            "cameras": [dataclasses.asdict(camera) for camera in report.cameras],
+        }
+
+    from calib.shared_views import format_matrix
+
+    stages.run(
+        stage,
+        make,
+        lambda r: f"{len(r['cameras'])} cameras from {r['moments']} moments, reprojection rmse {r['rmse_px']:.2f} px",
+    )
+    calibration_table(stages.manifest.report("solve"), terminal)
+
+
+def _corner_stages(session: Session, recording: Recording, stages: Stages) -> dict[str, Path]:
+    """Find the board in every camera's video; each camera is a stage of its own."""
+    from calib.corners import CornerViews, detect_corners
+    from media.probe import probe
+
+    board = session_board(session)
+    frames = parse_frames(session.settings.calibration.frames)
+    files = {camera: recording.results / "corners" / f"{camera}.npz" for camera in recording.videos}
+    for camera, video in recording.videos.items():
+        stage = Stage(
+            f"corners {camera}",
+            [video],
+            [files[camera]],
+            {"board": dataclasses.asdict(session.settings.board), "frames": session.settings.calibration.frames},
+        )
+
+        def make(camera: str = camera, video: Path = video) -> Mapping[str, Any]:
+            count = probe(video).frame_count
+            wanted = None if count is None else len(range(*frames.indices(count)))
+            with stages.terminal.progress(f"looking for the board in {camera}") as progress:
+                views = detect_corners(
+                    video, board, frames=frames, progress=lambda done, total: progress(done, total or wanted)
+                )
+            with written_whole(files[camera]) as partial:
+                views.save(partial)
+            return _found(views)
+
+        stages.run(stage, make, lambda r: f"the board in {r['seen']} of {r['frames']} frames{r['kind']}")
+    _same_board({camera: CornerViews.load(path) for camera, path in files.items()})
+    return files
+
+
+def _found(views: CornerViews) -> dict[str, Any]:
+    kinds = [("inverted print", views.board.inverted), ("legacy layout", views.board.legacy)]
+    named = ", ".join(name for name, there in kinds if there)
+    return {"frames": len(views.time_s), "seen": int(views.seen.sum()), "kind": f" ({named})" if named else ""}
+
+
+def _same_board(views: Mapping[str, CornerViews]) -> None:
+    """Refuse a calibration whose cameras found different kinds of print."""
+    boards = {camera: str(view.board) for camera, view in views.items()}
+    if len(set(boards.values())) > 1:
+        found = "; ".join(f"{camera}: {board}" for camera, board in boards.items())
+        raise CalibrationError(f"The cameras saw different boards ({found}). Use one board for all of them.")
+
+
+def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerViews]) -> SharedViews:
+    """Bring the corners of all cameras to common moments, by whatever times the cameras."""
+    from calib.shared_views import by_frame_index, by_group, by_session_time
+
+    methods = {clock.method for clock in time_map.cameras.values()}
+    if methods == {"frames"}:
+        return by_frame_index(views)
+    if "timestamps" in methods:
+        groups = timestamp_groups(recording, {view.camera: view.frame_index for view in views})
+        if groups is not None:
+            return by_group(views, groups)
+    times = {
+        view.camera: session_time_s(recording, time_map, view.camera, view.frame_index, view.time_s) for view in views
+    }
+    return by_session_time(views, times)
+
+
+def solve(shared: SharedViews, solver: str, floor_time_s: float) -> CalibrationResult:
+    """Calibrate with the chosen solver."""
+    from calib.calibrate import CalibrationOptions, calibrate
+
+    options = CalibrationOptions(floor_time_s=None if math.isnan(floor_time_s) else floor_time_s)
+    if solver == "anipose":
+        from calib.anipose_solver import calibrate_anipose
+
+        return calibrate_anipose(shared, options)
+    return calibrate(shared, options)
+
+
+def calibration_table(report: Mapping[str, Any], terminal: Terminal) -> None:
+    """Print how each camera was calibrated."""
+    rows = [
+        (
+            camera["name"],
+            str(camera["views"]),
+            str(camera["corners"]),
+            str(camera["outliers"]),
+            f"{camera['rmse_px']:.2f}",
+            f"{100 * camera['coverage']:.0f} %",
+            f"{1000 * camera['position_std_m']:.1f}" if camera["position_std_m"] is not None else "-",
+        )
+        for camera in report["cameras"]
+    ]
+    header = ("camera", "views", "corners", "outliers", "rmse px", "of picture", "± mm")
+    terminal.table(f"The cameras, from {report['board']}", header, rows)
+    terminal.say(f"World: {report['world']}")
