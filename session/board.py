@@ -7,14 +7,15 @@ from typing import TYPE_CHECKING
 
 from session.atomic import written_whole
 from session.folder import Session
+from session.settings import BoardSettings
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
     from calib.boards import CharucoBoard
 
 
-def session_board(session: Session) -> CharucoBoard:
-    """Return the board that `session.toml` describes.
+def to_charuco(board: BoardSettings) -> CharucoBoard:
+    """Return the board that the settings describe.
 
     Raises
     ------
@@ -23,7 +24,6 @@ def session_board(session: Session) -> CharucoBoard:
     """
     from calib.boards import CharucoBoard
 
-    board = session.settings.board
     return CharucoBoard(board.columns, board.rows, board.square_mm / 1000, board.marker_mm / 1000, board.dictionary)
 
 
@@ -31,7 +31,7 @@ def print_session_board(session: Session, output: Path, terminal: Terminal) -> N
     """Write the session's board to a file for printing."""
     from calib.print_board import print_board
 
-    board = session_board(session)
+    board = to_charuco(session.settings.board)
     with written_whole(output) as partial:
         page = print_board(board, partial)
     terminal.done("board", f"{output} ({page})")

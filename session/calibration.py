@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -10,15 +11,20 @@ from typing import TYPE_CHECKING, Any
 
 from clapcap.errors import CalibrationError, SessionError
 from session.atomic import written_whole
-from session.clocks import refuse_unsynced, sync_recording, take_timestamps
-from session.folder import Session
+from session.board import to_charuco
+from session.clocks import refuse_unsynced, session_time_s, sync_recording, take_timestamps, timestamp_groups
+from session.folder import Recording, Session
 from session.manifest import Stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.terminal import Terminal
+from sync.time_map import TimeMap
 
 if TYPE_CHECKING:
+    from calib.calibrate import CalibrationResult
     from calib.cameras import CameraGroup
+    from calib.corners import CornerViews
+    from calib.shared_views import SharedViews
 
 
 def remember_calibration(
@@ -126,12 +132,12 @@ def _import_stage(session: Session, terminal: Terminal) -> None:
     stage = Stage("import", [source], [session.cameras_file])
 
     def make() -> Mapping[str, Any]:
-        from calib.formats.anipose_toml import save_cameras
+        from calib.formats.anipose_toml import save_anipose_toml
         from calib.interchange import load_cameras
 
         cameras = load_cameras(source)
         with written_whole(session.cameras_file) as partial:
-            save_cameras(partial, cameras, {"source": source.name})
+            save_anipose_toml(partial, cameras, {"source": source.name})
         return {"cameras": list(cameras.names)}
 
     def said(report: Mapping[str, Any]) -> str:
@@ -158,7 +164,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
 
     def make() -> Mapping[str, Any]:
         from calib.corners import CornerViews
-        from calib.formats.anipose_toml import save_cameras
+        from calib.formats.anipose_toml import save_anipose_toml
 
         views = [CornerViews.load(path) for path in files.values()]
         shared = share_views(recording, time_map, views)
@@ -166,7 +172,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         result = solve(shared, settings.solver, settings.floor_time_s)
         report = result.report
         with written_whole(session.cameras_file) as partial:
-            save_cameras(partial, result.cameras, {"error": report.rmse_px, "solver": report.solver})
+            save_anipose_toml(partial, result.cameras, {"error": report.rmse_px, "solver": report.solver})
         return {
             "rmse_px": report.rmse_px,
             "moments": report.moments,
@@ -191,7 +197,7 @@ def _corner_stages(session: Session, recording: Recording, stages: Stages) -> di
     from calib.corners import CornerViews, detect_corners
     from media.probe import probe
 
-    board = session_board(session)
+    board = to_charuco(session.settings.board)
     frames = parse_frames(session.settings.calibration.frames)
     files = {camera: recording.results / "corners" / f"{camera}.npz" for camera in recording.videos}
     for camera, video in recording.videos.items():

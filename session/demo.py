@@ -10,12 +10,13 @@ from clapcap.errors import SessionError
 from session.atomic import written_whole
 from session.folder import CALIBRATION, Session, find_videos
 from session.new import create_session
+from session.settings import BoardSettings
 from session.take import process_session
 from session.terminal import Terminal
 
 EXAMPLE = Path(__file__).parent / "example"
 TAKE = "dance"
-BOARD = {"board_size": "7x5", "square_mm": 100.0, "marker_mm": 75.0, "dictionary": "DICT_4X4_50"}
+BOARD = BoardSettings(7, 5, 100.0, 75.0, "DICT_4X4_50")
 
 
 def run_demo(root: Path, terminal: Terminal) -> Mapping[str, float]:
@@ -33,7 +34,7 @@ def run_demo(root: Path, terminal: Terminal) -> Mapping[str, float]:
     terminal.say("The example: four rendered cameras film a board, then a clap and a dance, so the truth is known.")
     videos = list(find_videos(EXAMPLE / CALIBRATION).values())
     takes = {TAKE: list(find_videos(EXAMPLE / "takes" / TAKE).values())}
-    create_session(root, videos, takes, terminal=terminal, **BOARD)
+    create_session(root, videos, takes, BOARD, terminal)
     session = Session.open(root)
     process_session(session, TAKE, terminal)
     errors = measure(session)
@@ -62,8 +63,8 @@ ROWS = (
 def measure(session: Session) -> dict[str, float]:
     """Compare a processed session of the example with its truth."""
     import numpy as np
-    from calib.interchange import load_cameras
 
+    from calib.interchange import load_cameras
     from session.truth import Truth, camera_errors, clock_errors_ms, joint_errors
     from skeleton.formats.npz import load_keypoints3d, load_motion
     from skeleton.hierarchy import load_skeleton

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from clapcap.errors import SessionError
 from session.atomic import written_whole
+from session.board import to_charuco
 from session.folder import CALIBRATION, VIDEO_SUFFIXES, find_videos, is_video
 from session.settings import BoardSettings, load_settings, new_settings_text
 from session.terminal import Terminal
@@ -19,10 +20,7 @@ def create_session(
     root: Path,
     calibration: Sequence[Path],
     takes: Mapping[str, Sequence[Path]],
-    board_size: str,
-    square_mm: float,
-    marker_mm: float,
-    dictionary: str,
+    board: BoardSettings,
     terminal: Terminal,
 ) -> None:
     """Make the session folder at `root`, or add recordings to the one that is there.
@@ -34,10 +32,7 @@ def create_session(
     SessionError
         If a video is missing or no video, a name is used twice, or a different video of that name is already there.
     """
-    from calib.boards import CharucoBoard, parse_size
-
-    columns, rows = parse_size(board_size)
-    CharucoBoard(columns, rows, square_mm / 1000, marker_mm / 1000, dictionary)  # refuses boards that cannot be
+    to_charuco(board)  # refuses boards that cannot be
     folders = {root / CALIBRATION: list(calibration)}
     for name, videos in takes.items():
         if not name or name == CALIBRATION or Path(name).name != name or name.startswith("."):
@@ -51,7 +46,6 @@ def create_session(
     settings = root / "session.toml"
     made = not settings.exists()
     if made:
-        board = BoardSettings(columns, rows, square_mm, marker_mm, dictionary)
         with written_whole(settings) as partial:
             partial.write_text(new_settings_text(board), encoding="utf-8")
     load_settings(settings)

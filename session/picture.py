@@ -76,9 +76,9 @@ def draw_bones(image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, tim
             continue
         name = motion.joint_names[joint]
         side = next((side for side in ("left", "right") if name.startswith(side)), "")
-        ends = [tuple(int(v) for v in np.clip(xy_px[end], -9999, 9999).round()) for end in (parent, joint)]
-        cv2.line(picture, *ends, (0, 0, 0), thick + 2, cv2.LINE_AA)
-        cv2.line(picture, *ends, COLOURS[side], thick, cv2.LINE_AA)
+        start, end = np.clip(xy_px[[parent, joint]], -9999, 9999).round().astype(int).tolist()
+        cv2.line(picture, start, end, (0, 0, 0), thick + 2, cv2.LINE_AA)
+        cv2.line(picture, start, end, COLOURS[side], thick, cv2.LINE_AA)
     return picture
 
 

@@ -92,8 +92,8 @@ def fit_keypoints(keypoints: Keypoints3D, skeleton: str, progress: Progress = si
     spread_after = float((lengths_m.std(axis=0)[long] / lengths_m.mean(axis=0)[long]).mean())
     return fit.motion, {
         "frames": len(fit.motion.time_s),
-        "residual_mm": fit.report.residual_mean_mm,
-        "spread_before": fit.report.mean_spread_before,
+        "residual_mm": 1000 * fit.report.residual_m,
+        "spread_before": fit.report.spread_before,
         "spread_after": spread_after,
         "limits_kept_share": fit.report.limits_kept_share,
         "bone_length_m": dict(fit.report.bone_length_m),

@@ -69,11 +69,15 @@ def command(
 
     A camera is named by its video's stem: give a camera's videos the same name in the calibration and in every take.
     """
+    from calib.boards import parse_size
     from session.new import create_session
+    from session.settings import BoardSettings
     from session.terminal import Terminal
 
     takes: dict[str, list[Path]] = {}
     for entry in take or []:
         name, _, video = entry.partition(TAKE_MARK)
         takes.setdefault(name, []).extend([Path(video)] if video else [])
-    create_session(folder, calibration or [], takes, board, square_mm, marker_mm, dictionary, Terminal())
+    columns, rows = parse_size(board)
+    settings = BoardSettings(columns, rows, square_mm, marker_mm, dictionary)
+    create_session(folder, calibration or [], takes, settings, Terminal())
