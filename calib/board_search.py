@@ -92,7 +92,7 @@ def find_layout(images: list[npt.NDArray[np.uint8]]) -> FoundLayout | None:
     for dictionary in DICTIONARIES:
         for inverted in (False, True):
             for image in images:
-                ids, quads = _find_markers(255 - image if inverted else image, dictionary)
+                ids, quads = _find_markers(_inverted(image) if inverted else image, dictionary)
                 if len(ids) < max(MIN_MARKERS, best.markers + 1 if best else 0):
                     continue
                 fit = _fit_layout(ids, quads)
@@ -114,11 +114,15 @@ def _find_markers(image: npt.NDArray[np.uint8], dictionary: str) -> tuple[npt.ND
     return np.ravel(ids).astype(np.int64), np.reshape(quads, (-1, 4, 2)).astype(np.float64)
 
 
+def _inverted(image: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint8]:
+    return np.bitwise_not(image)
+
+
 def _count_markers(images: list[npt.NDArray[np.uint8]], board: CharucoBoard) -> tuple[int, int]:
     """Return how many markers of the board's ids were seen, and in how many pictures."""
     most = board.columns * board.rows // 2
     counts = [
-        max(int((_find_markers(picture, board.dictionary)[0] < most).sum()) for picture in (image, 255 - image))
+        max(int((_find_markers(picture, board.dictionary)[0] < most).sum()) for picture in (image, _inverted(image)))
         for image in images
     ]
     return sum(counts), sum(count > 0 for count in counts)

@@ -14,7 +14,9 @@ from clapcap.errors import CalibrationError
 
 Array = npt.NDArray[np.float64]
 
-DICTIONARY_NAME = re.compile(r"DICT_(\dX\d_(50|100|250|1000)|ARUCO_ORIGINAL|ARUCO_MIP_36h12|APRILTAG_(16h5|25h9|36h1[01]))")
+DICTIONARY_NAME = re.compile(
+    r"DICT_(\dX\d_(50|100|250|1000)|ARUCO_ORIGINAL|ARUCO_MIP_36h12|APRILTAG_(16h5|25h9|36h1[01]))"
+)
 
 
 @dataclass(frozen=True)
@@ -73,8 +75,8 @@ class CharucoBoard:
     def __str__(self) -> str:
         kind = "".join([", legacy layout" if self.legacy else "", ", white on black" if self.inverted else ""])
         return (
-            f"{self.columns} x {self.rows} squares of {1e3 * self.square_m:g} mm, markers of {1e3 * self.marker_m:g} mm, "
-            f"{self.dictionary}{kind}"
+            f"{self.columns} x {self.rows} squares of {1e3 * self.square_m:g} mm, markers of "
+            f"{1e3 * self.marker_m:g} mm, {self.dictionary}{kind}"
         )
 
     @property

@@ -20,7 +20,7 @@ def distort(xy: Array, distortion: Array) -> Array:
     xy
         (..., 2): x / z and y / z in the camera frame, no unit.
     distortion
-        (5,): k1, k2, p1, p2, k3.
+        (5,): k1, k2, p1, p2, k3; or (5, ...) that broadcasts with the coordinates, for several lenses at once.
     """
     x, y = xy[..., 0], xy[..., 1]
     k1, k2, p1, p2, k3 = distortion
@@ -36,7 +36,10 @@ def distort(xy: Array, distortion: Array) -> Array:
 
 
 def distort_jacobians(xy: Array, distortion: Array) -> tuple[Array, Array]:
-    """Return the derivatives of `distort`: by xy (..., 2, 2) and by the distortion (..., 2, 5)."""
+    """Return the derivatives of `distort`: by xy (..., 2, 2) and by the distortion (..., 2, 5).
+
+    The arguments are those of `distort`.
+    """
     x, y = xy[..., 0], xy[..., 1]
     k1, k2, p1, p2, k3 = distortion
     r2 = x * x + y * y

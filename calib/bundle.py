@@ -1,8 +1,8 @@
 """Bundle adjustment of all cameras and all board poses, robust against wrong corners and against fast moments.
 
 A first adjustment by the Cauchy loss learns the noise from the data. Then every moment gets a noise of its own: while
-the board moves fast, blur, rolling shutters and uncertain time stamps move all corners of a moment at once, so that such
-a moment says less than its number of corners makes believe. Corners that stand out of their moment's noise are
+the board moves fast, blur, rolling shutters and uncertain time stamps move all corners of a moment at once, so that
+such a moment says less than its number of corners makes believe. Corners that stand out of their moment's noise are
 outliers: dropped, and reported. What is left is weighted least squares, whose covariance is known.
 """
 
@@ -120,9 +120,9 @@ def adjust(scene: Scene, corners_m: Array, views: Views, prior: LensPrior, ancho
 
 
 def _noise_px(problem: Problem, scene: Scene, use: Mask) -> float:
-    """Standard deviation of a coordinate from the median distance: in the plane that is 1.1674 sigma (Rayleigh)."""
+    """Estimate the standard deviation of a coordinate; the median distance in the plane is 1.1774 of it (Rayleigh)."""
     distance = np.linalg.norm(problem.views.xy_px - predict(scene, problem.views, problem.corners_m), axis=-1)[use]
-    return max(NOISE_FLOOR_PX, float(np.median(np.nan_to_num(distance, nan=np.inf))) / 1.1674)
+    return max(NOISE_FLOOR_PX, float(np.median(np.nan_to_num(distance, nan=np.inf))) / 1.1774)
 
 
 def _moment_noise_px(problem: Problem, scene: Scene, use: Mask, noise_px: float) -> Array:
@@ -139,8 +139,9 @@ def _moment_noise_px(problem: Problem, scene: Scene, use: Mask, noise_px: float)
     coordinates = 2 * np.bincount(moment, minlength=moments)
     first = np.concatenate([[0], np.cumsum(coordinates // 2)[:-1]])
     middle = np.minimum(first + coordinates // 4, len(order) - 1)
-    own = np.where(coordinates > 0, distance[order][middle] / 1.1674, noise_px)
+    own = np.where(coordinates > 0, distance[order][middle] / 1.1774, noise_px)
     left = np.maximum(coordinates - 6, 0)
     own_square = np.minimum(own, 1e3) ** 2 * coordinates / np.maximum(left, 1)
     mixed = np.sqrt((PRIOR_COORDINATES * noise_px**2 + left * own_square) / (PRIOR_COORDINATES + left))
-    return np.maximum(NOISE_FLOOR_PX, mixed)
+    noise: Array = np.maximum(NOISE_FLOOR_PX, mixed)
+    return noise

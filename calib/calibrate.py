@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -194,8 +194,8 @@ def _refuse_unseen(shared: SharedViews) -> None:
     if blind:
         raise CalibrationError(
             f"{', '.join(blind)}: the board was never seen at a moment shared with the other cameras' clocks "
-            f"({len(shared.time_s)} moments looked at, needed 3). Carry the board through the view of every camera, and "
-            "check the sync."
+            f"({len(shared.time_s)} moments looked at, needed 3). Carry the board through the view of every camera, "
+            "and check the sync."
         )
 
 
@@ -312,8 +312,3 @@ def _position_std(T_cam_world: Array, covariance: Array) -> float:
     cross = np.array([[0, -t[2], t[1]], [t[2], 0, -t[0]], [-t[1], t[0], 0]])
     J = -R.T @ np.concatenate([cross, np.eye(3)], axis=1)  # exp(-w) t = t + t x w to first order
     return float(np.sqrt(np.trace(J @ covariance @ J.T) / 3))
-
-
-def without_lag(options: CalibrationOptions) -> CalibrationOptions:
-    """Return the options for cameras whose clocks are believed."""
-    return replace(options, lag_s_std=0.0)

@@ -14,6 +14,7 @@ import numpy.typing as npt
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from calib import brown
+from calib.cameras import CameraGroup
 from calib.intrinsics import LensEstimate
 from calib.shared_views import SharedViews, connected_cameras, format_matrix
 from clapcap.errors import CalibrationError
@@ -60,7 +61,9 @@ def initial_poses(shared: SharedViews, lenses: list[LensEstimate]) -> InitialPos
     """
     refuse_disconnected(shared)
     usable = shared.usable
-    undistorted = np.stack([_undistort(xy, lens) for xy, lens in zip(shared.xy_px, lenses, strict=True)])
+    undistorted = np.stack(
+        [_undistort(xy, lens.matrix, lens.distortion) for xy, lens in zip(shared.xy_px, lenses, strict=True)]
+    )
     T_cam_board = _planar_poses(undistorted, usable, shared.board.corners_m)
     focal_px = np.array([lens.matrix[0, 0] for lens in lenses])
     cap = CAP * shared.image_size_px.max(axis=1) / focal_px
@@ -100,21 +103,31 @@ def refuse_disconnected(shared: SharedViews) -> None:
     if len(groups) > 1:
         named = "; ".join(" with ".join(group) if len(group) > 1 else f"{group[0]} alone" for group in groups)
         raise CalibrationError(
-            f"The cameras are not connected by shared views of the board: {named}. Moments in which two cameras saw the "
-            f"board together (on the diagonal, one camera):\n{format_matrix(shared)}\nHold the board where one of "
+            f"The cameras are not connected by shared views of the board: {named}. Moments in which two cameras saw "
+            f"the board together (on the diagonal, one camera):\n{format_matrix(shared)}\nHold the board where one of "
             f"{', '.join(groups[0])} and one of {', '.join(groups[1])} see it at the same time, or check that these "
             "cameras are in sync."
         )
 
 
-def _undistort(xy_px: Array, lens: LensEstimate) -> Array:
+def board_poses(shared: SharedViews, cameras: CameraGroup) -> Array:
+    """Return (moments, 4, 4): the board's pose in the world of the cameras, by planar poses alone; NaN where unseen."""
+    undistorted = np.stack(
+        [_undistort(xy, camera.matrix, camera.distortion) for xy, camera in zip(shared.xy_px, cameras, strict=True)]
+    )
+    T_cam_board = _planar_poses(undistorted, shared.usable, shared.board.corners_m)
+    T_cam_world = np.stack([camera.T_cam_world for camera in cameras])
+    cap = CAP * shared.image_size_px.max(axis=1) / [camera.matrix[0, 0] for camera in cameras]
+    return _board_poses(T_cam_world, T_cam_board, undistorted, shared.board.corners_m, cap)
+
+
+def _undistort(xy_px: Array, K: Array, distortion: Array) -> Array:
     """Return undistorted normalised coordinates, NaN where not seen or where the lens model has no inverse."""
-    K = lens.matrix
     seen = np.isfinite(xy_px[..., 0])
     xy = np.full_like(xy_px, np.nan)
     distorted = (xy_px[seen] - [K[0, 2], K[1, 2]]) / [K[0, 0], K[1, 1]]
-    undistorted = brown.undistort(distorted, lens.distortion)
-    again = brown.distort(undistorted, lens.distortion)
+    undistorted = brown.undistort(distorted, distortion)
+    again = brown.distort(undistorted, distortion)
     undistorted[~(np.abs(again - distorted).max(axis=-1) < 1e-6)] = np.nan
     xy[seen] = undistorted
     return xy
@@ -133,7 +146,7 @@ def _planar_poses(undistorted: Array, usable: Mask, corners_m: Array) -> Array:
         if seen.sum() < 4:
             continue
         _, rotations, translations, _ = cv2.solvePnPGeneric(
-            corners_m[seen] * [1, -1, 1], xy[seen], np.eye(3), None, flags=cv2.SOLVEPNP_IPPE
+            corners_m[seen] * [1, -1, 1], xy[seen], np.eye(3), np.zeros(5), flags=cv2.SOLVEPNP_IPPE
         )
         for place in range(2):
             T = np.eye(4)
@@ -192,4 +205,5 @@ def _board_poses(T_cam_world: Array, T_cam_board: Array, undistorted: Array, cor
         share = _disagreement(predicted, undistorted[camera][:, None], corners_m, cap[camera]) / cap[camera]
         total += np.where(np.isfinite(undistorted[camera, :, :, 0]).any(axis=1)[:, None], share, 0.0)
     total[~np.isfinite(candidates).all(axis=(2, 3))] = np.inf
-    return candidates[np.arange(moments), total.argmin(axis=1)]
+    best: Array = candidates[np.arange(moments), total.argmin(axis=1)]
+    return best

@@ -93,7 +93,7 @@ def triangulate_corners(cameras: CameraGroup, xy_px: Array) -> Array:
             J, residual = J * here[:, None, None], residual * here[:, None]
             H += np.swapaxes(J, 1, 2) @ J
             g += (np.swapaxes(J, 1, 2) @ residual[..., None])[..., 0]
-        xyz = xyz + np.linalg.solve(H, g[..., None])[..., 0]
+        xyz = xyz + (np.linalg.pinv(H, hermitian=True) @ g[..., None])[..., 0]
     points = np.full((len(use), 3), np.nan)
     points[use] = xyz
     return points.reshape(*shape, 3)

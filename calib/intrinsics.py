@@ -85,8 +85,8 @@ def _estimate(shared: SharedViews, camera: int) -> LensEstimate:
     usable = np.flatnonzero(shared.usable[camera])
     if len(usable) < FEWEST_VIEWS:
         raise CalibrationError(
-            f"{name}: the board was seen well (four corners or more that form no line) in {len(usable)} moments, needed "
-            f"{FEWEST_VIEWS}. Carry the board through this camera's view too, tilted, near and far."
+            f"{name}: the board was seen well (four corners or more that form no line) in {len(usable)} moments, "
+            f"needed {FEWEST_VIEWS}. Carry the board through this camera's view too, tilted, near and far."
         )
     views = shared.xy_px[camera, usable]
     chosen = views[spread_views(views, shared.board.corners_m, size)]
@@ -95,19 +95,19 @@ def _estimate(shared: SharedViews, camera: int) -> LensEstimate:
     points = [shared.board.corners_m[s].astype(np.float32) for s in seen]
     pixels = [view[s].astype(np.float32) for view, s in zip(chosen, seen, strict=True)]
     focal = float(max(width, height))
-    matrix = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
+    guess = np.array([[focal, 0, (width - 1) / 2], [0, focal, (height - 1) / 2], [0, 0, 1]])
     flags = (
         cv2.CALIB_USE_INTRINSIC_GUESS | cv2.CALIB_FIX_PRINCIPAL_POINT | cv2.CALIB_FIX_ASPECT_RATIO
         | cv2.CALIB_ZERO_TANGENT_DIST | cv2.CALIB_FIX_K2 | cv2.CALIB_FIX_K3
     )  # fmt: skip
     try:
         rmse, matrix, distortion, _, _ = cv2.calibrateCamera(
-            points, pixels, (width, height), matrix, np.zeros(5), flags=flags
+            points, pixels, (width, height), guess, np.zeros(5), flags=flags
         )
     except cv2.error as error:
         raise CalibrationError(
-            f"{name}: its {len(chosen)} views of the board determine no lens ({error.err}). Carry the board through this "
-            "camera's view again, tilted, near and far."
+            f"{name}: its {len(chosen)} views of the board determine no lens ({error.err}). Carry the board through "
+            "this camera's view again, tilted, near and far."
         ) from error
     low, high = FOCAL_RANGE
     if not low * width <= matrix[0, 0] <= high * width or not np.isfinite(rmse):
@@ -117,8 +117,8 @@ def _estimate(shared: SharedViews, camera: int) -> LensEstimate:
             "tilted, or the board's spec is wrong. Carry it again, tilted by 30 degrees and more in all directions."
         )
     return LensEstimate(
-        matrix=matrix,
-        distortion=np.ravel(distortion)[:5],
+        matrix=np.asarray(matrix, dtype=np.float64),
+        distortion=np.ravel(distortion)[:5].astype(np.float64),
         views=len(usable),
         views_used=len(chosen),
         rmse_px=float(rmse),
@@ -134,8 +134,9 @@ def spread_views(views: Array, corners_m: Array, size_px: npt.NDArray[np.int64])
     distance", 1985).
     """
     outline = _outlines(views, corners_m) / size_px.max()
-    width, height = np.linalg.norm(outline[:, 1] - outline[:, 0], axis=1), np.linalg.norm(
-        outline[:, 2] - outline[:, 1], axis=1
+    width, height = (
+        np.linalg.norm(outline[:, 1] - outline[:, 0], axis=1),
+        np.linalg.norm(outline[:, 2] - outline[:, 1], axis=1),
     )
     features = outline.reshape(len(views), 8)
     chosen = [int(np.argmax(width * height))]

@@ -110,7 +110,7 @@ def print_board(board: CharucoBoard, path: Path, paper: str | None = None) -> Pa
     figure = _draw(board, page)
     dpi = 300 if max(page.width_mm, page.height_mm) <= 420 else 150
     # No dates: the same board gives the same file.
-    metadata: dict[str, Any] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}[suffix]
+    metadata: dict[str, Any] | None = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": None}[suffix]
     import matplotlib as mpl
 
     with mpl.rc_context({"svg.hashsalt": "clapcap", "svg.fonttype": "path"}):
@@ -153,7 +153,7 @@ def _draw(board: CharucoBoard, page: Page) -> Figure:
     width, height = 1e3 * board.width_m, 1e3 * board.height_m
     left = (page.width_mm - width) / 2
     top = MARGIN_MM + (page.height_mm - height - 3 * MARGIN_MM - FOOT_MM) / 2
-    rectangles = dark_rectangles_mm(board) + [left, top, 0, 0]
+    rectangles = dark_rectangles_mm(board) + np.array([left, top, 0, 0])
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])
     # All in one path, one fill: renderers leave hairlines between separate shapes that touch.
     vertices = (rectangles[:, None, :2] + corners * rectangles[:, None, 2:]).reshape(-1, 2)
@@ -175,7 +175,5 @@ def _draw_foot(axes: Any, board: CharucoBoard, page: Page) -> None:
     for centimetre in range(11):
         axes.text(left + 10 * centimetre, base + 0.7, str(10 * centimetre), ha="center", va="top", fontsize=6)
     axes.text(left + 104, base, "mm", ha="left", va="bottom", fontsize=6)
-    axes.text(
-        left, base + 5, f"clapcap board: {board}\nPrint on {page} at 100 %, then measure: the ruler must be 100 mm long.",
-        ha="left", va="top", fontsize=6.5, linespacing=1.4,
-    )  # fmt: skip
+    spec = f"clapcap board: {board}\nPrint on {page} at 100 %, then measure: the ruler must be 100 mm long."
+    axes.text(left, base + 5, spec, ha="left", va="top", fontsize=6.5, linespacing=1.4)

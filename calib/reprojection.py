@@ -99,9 +99,7 @@ def predict(scene: Scene, views: Views, corners_m: Array) -> Array:
     depth = np.where(xyz[..., 2:] > 0, xyz[..., 2:], np.nan)
     lens = scene.lens[views.camera]
     distorted = brown.distort(xyz[..., :2] / depth, lens[:, 4:9].T[..., None])
-    pixels: Array = (
-        distorted * focal_px(lens)[:, None] + lens[:, None, 2:4] + views.velocity_px_s * lens[:, None, 9:]
-    )
+    pixels: Array = distorted * focal_px(lens)[:, None] + lens[:, None, 2:4] + views.velocity_px_s * lens[:, None, 9:]
     return pixels
 
 
@@ -115,8 +113,10 @@ def predict_with_jacobians(scene: Scene, views: Views, corners_m: Array) -> tupl
         (views, corners, 2, 16), and by the board's 6 (views, corners, 2, 6).
     """
     R_cam_world = scene.T_cam_world[views.camera, :3, :3]
-    rotated_board = corners_m @ np.swapaxes(scene.T_world_board[views.moment, :3, :3], 1, 2)
-    rotated_world = (rotated_board + scene.T_world_board[views.moment, None, :3, 3]) @ np.swapaxes(R_cam_world, 1, 2)
+    rotated_board: Array = np.matmul(corners_m, np.swapaxes(scene.T_world_board[views.moment, :3, :3], 1, 2))
+    rotated_world: Array = (rotated_board + scene.T_world_board[views.moment, None, :3, 3]) @ np.swapaxes(
+        R_cam_world, 1, 2
+    )
     xyz = rotated_world + scene.T_cam_world[views.camera, None, :3, 3]
     depth = np.where(xyz[..., 2] > 0, xyz[..., 2], np.nan)
     xy = xyz[..., :2] / depth[..., None]
@@ -159,4 +159,5 @@ def _cross_matrices(v: Array) -> Array:
     """Return the matrices (..., 3, 3) with which [v] x = cross(v, x), for vectors (..., 3)."""
     zero = np.zeros_like(v[..., 0])
     rows = [zero, -v[..., 2], v[..., 1], v[..., 2], zero, -v[..., 0], -v[..., 1], v[..., 0], zero]
-    return np.stack(rows, axis=-1).reshape(*v.shape[:-1], 3, 3)
+    matrices: Array = np.stack(rows, axis=-1).reshape(*v.shape[:-1], 3, 3)
+    return matrices

@@ -205,7 +205,7 @@ def track_velocity(xy_px: Array, time_s: Array, max_gap_s: float) -> Array:
 
 
 def _interpolate(xy_px: Array, own_time_s: Array, time_s: Array, max_gap_s: float) -> tuple[Array, Array]:
-    """Return positions and velocities (moments, corners, 2) at `time_s`, NaN where the corner was not seen around it."""
+    """Return positions and velocities (moments, corners, 2) at `time_s`; NaN where a corner was not seen around it."""
     velocity = track_velocity(xy_px, own_time_s, max_gap_s)
     if len(own_time_s) == 1:
         same = np.abs(own_time_s[0] - time_s)[:, None, None] < 1e-6

@@ -20,8 +20,8 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 STILL_M = 0.01
-"""A board whose corners all move less than this within `STILL_S` lies still. Measured poses of a board at rest jitter by
-1 to 3 mm at 3 m."""
+"""A board whose corners all move less than this within `STILL_S` lies still. Measured poses of a board at rest jitter
+by 1 to 3 mm at 3 m."""
 
 STILL_S = 0.4
 
@@ -132,9 +132,9 @@ def _from_named_moment(T_cam_world: Array, T_world_board: Array, time_s: Array, 
     if abs(time_s[moment] - floor_time_s) > MAX_FLOOR_GAP_S:
         raise CalibrationError(
             f"The floor was to be taken from the board at {floor_time_s:.2f} s, but the nearest moment in which a "
-            f"camera saw the board is {time_s[moment]:.2f} s (at most {MAX_FLOOR_GAP_S:g} s away is allowed). The board "
-            f"was seen between {time_s[0]:.2f} and {time_s[-1]:.2f} s of session time: name a time at which it lies on "
-            "the floor."
+            f"camera saw the board is {time_s[moment]:.2f} s (at most {MAX_FLOOR_GAP_S:g} s away is allowed). The "
+            f"board was seen between {time_s[0]:.2f} and {time_s[-1]:.2f} s of session time: name a time at which it "
+            "lies on the floor."
         )
     below = _cameras_below(T_cam_world, T_world_board[moment : moment + 1])[0]
     if below.any():
