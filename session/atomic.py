@@ -24,6 +24,8 @@ def written_whole(target: Path) -> Iterator[Path]:
         with partial.open("rb") as written:
             os.fsync(written.fileno())
         partial.replace(target)
-    except BaseException:
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, OSError) and error.filename in (None, str(partial), partial):
+            error.filename = str(target)  # what the user asked for; a full disk does not say where
         raise

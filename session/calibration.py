@@ -14,7 +14,7 @@ from session.atomic import written_whole
 from session.board import to_charuco
 from session.clocks import refuse_unsynced, session_time_s, sync_recording, take_timestamps, timestamp_groups
 from session.folder import Recording, Session
-from session.manifest import Stage
+from session.manifest import Manifest, Stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.terminal import Terminal
@@ -189,7 +189,6 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         make,
         lambda r: f"{len(r['cameras'])} cameras from {r['moments']} moments, reprojection rmse {r['rmse_px']:.2f} px",
     )
-    calibration_table(stages.manifest.report("solve"), terminal)
 
 
 def _corner_stages(session: Session, recording: Recording, stages: Stages) -> dict[str, Path]:
@@ -267,8 +266,11 @@ def solve(shared: SharedViews, solver: str, floor_time_s: float) -> CalibrationR
     return calibrate(shared, options)
 
 
-def calibration_table(report: Mapping[str, Any], terminal: Terminal) -> None:
-    """Print how each camera was calibrated."""
+def calibration_table(session: Session, terminal: Terminal) -> None:
+    """Print how each camera was calibrated; nothing for a calibration that was imported."""
+    if session.settings.calibration.import_:
+        return
+    report = Manifest(session.calibration.results, session.root).report("solve")
     rows = [
         (
             camera["name"],
@@ -277,7 +279,7 @@ def calibration_table(report: Mapping[str, Any], terminal: Terminal) -> None:
             str(camera["outliers"]),
             f"{camera['rmse_px']:.2f}",
             f"{100 * camera['coverage']:.0f} %",
-            f"{1000 * camera['position_std_m']:.1f}" if camera["position_std_m"] is not None else "-",
+            "reference" if not camera["position_std_m"] else f"{1000 * camera['position_std_m']:.1f}",
         )
         for camera in report["cameras"]
     ]

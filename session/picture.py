@@ -17,7 +17,8 @@ from skeleton.motion import Motion
 from sync.time_map import TimeMap
 
 MOMENTS = (1 / 6, 1 / 2, 5 / 6)  # of the take, one row of the sheet each
-CELL_WIDTH_PX = 480
+CELL_HEIGHT_PX = 360
+MARGIN = 0.5  # of the picture, around it: bones that end further out are left out, as lenses are not known there
 COLOURS = {"left": (255, 140, 0), "right": (0, 170, 255), "": (255, 255, 255)}  # RGB
 
 
@@ -41,16 +42,14 @@ def draw_contact_sheet(session: Session, take: Recording, time_map: TimeMap, out
             number = int(np.abs(time_s - when_s).argmin())
             frame = next(iter(read_frames(take.videos[name], start=number, stop=number + 1)))
             picture = draw_bones(frame.image, motion, cameras[name], float(time_s[number]))
-            height = round(picture.shape[0] * CELL_WIDTH_PX / picture.shape[1])
-            cell = cv2.resize(picture, (CELL_WIDTH_PX, height), interpolation=cv2.INTER_AREA)
+            width = round(picture.shape[1] * CELL_HEIGHT_PX / picture.shape[0])
+            cell = cv2.resize(picture, (width, CELL_HEIGHT_PX), interpolation=cv2.INTER_AREA)
             label = f"{name}  {time_s[number]:.2f} s"
             for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
                 cv2.putText(cell, label, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
             cells.append(cell)
         columns.append(np.concatenate(cells))
-    tallest = max(len(column) for column in columns)
-    padded = [np.pad(column, ((0, tallest - len(column)), (0, 0), (0, 0))) for column in columns]
-    sheet = np.concatenate(padded, axis=1)
+    sheet = np.concatenate(columns, axis=1)
     cv2.imwrite(str(output), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
     return {"pictures": len(views) * len(MOMENTS)}
 
@@ -70,13 +69,15 @@ def draw_bones(image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, tim
         motion.time_s[frame : frame + 1],
     )
     xy_px = camera.project(one.world_positions()[0])
+    size = np.array([picture.shape[1], picture.shape[0]])
+    near = (np.abs(xy_px / size - 0.5) < 0.5 + MARGIN).all(axis=-1)  # NaN, behind the camera, is not
     thick = max(2, picture.shape[1] // 320)
     for joint, parent in enumerate(motion.parents):
-        if parent < 0 or not np.isfinite(xy_px[[joint, parent]]).all():
+        if parent < 0 or not (near[joint] and near[parent]):
             continue
         name = motion.joint_names[joint]
         side = next((side for side in ("left", "right") if name.startswith(side)), "")
-        start, end = np.clip(xy_px[[parent, joint]], -9999, 9999).round().astype(int).tolist()
+        start, end = xy_px[[parent, joint]].round().astype(int).tolist()
         cv2.line(picture, start, end, (0, 0, 0), thick + 2, cv2.LINE_AA)
         cv2.line(picture, start, end, COLOURS[side], thick, cv2.LINE_AA)
     return picture

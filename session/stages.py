@@ -31,8 +31,7 @@ class Stages:
             self.terminal.skipped(self._title(stage))
             return
         self.keep_edited(stage)
-        report = make()
-        self.finish(stage, report, said)
+        self.finish(stage, make(), said)
 
     def finish(self, stage: Stage, report: Mapping[str, Any], said: Callable[[Mapping[str, Any]], str]) -> None:
         """Record a stage whose outputs have been written, and say what it did."""

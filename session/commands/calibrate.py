@@ -33,10 +33,11 @@ def command(
 
     What you give is remembered in session.toml.
     """
-    from session.calibration import calibrate_session, remember_calibration
+    from session.calibration import calibrate_session, calibration_table, remember_calibration
     from session.folder import Session
     from session.terminal import Terminal
 
     terminal = Terminal()
     opened = remember_calibration(Session.open(session), timestamps, frames, import_, floor_time, solver)
     calibrate_session(opened, terminal, ask=not yes and terminal.console.is_interactive)
+    calibration_table(opened, terminal)
