@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 PREFIX = ".partial-"
@@ -25,7 +25,8 @@ def written_whole(target: Path) -> Iterator[Path]:
             os.fsync(written.fileno())
         partial.replace(target)
     except BaseException as error:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):  # on a disk that has become read-only, the first error is the one to tell
+            partial.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.filename in (None, str(partial), partial):
             error.filename = str(target)  # what the user asked for; a full disk does not say where
         raise

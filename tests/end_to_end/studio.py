@@ -56,7 +56,7 @@ def board_pose(time_s: float) -> Array:
         [0.5 * np.sin(2.1 * time_s), 0.6 * np.sin(1.3 * time_s + 1), 0.4 * np.sin(1.7 * time_s)]
     )
     T = np.eye(4)
-    T[:3, :3] = (upright * wobble).as_matrix()
+    T[:3, :3] = (upright * Rotation.from_rotvec(tilt)).as_matrix()
     T[:3, 3] = [0.25 * np.sin(0.9 * time_s), 0.15 * np.sin(1.1 * time_s), 0.4 + 0.15 * np.cos(1.4 * time_s)]
     return T
 

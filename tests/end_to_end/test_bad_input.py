@@ -1,4 +1,4 @@
-"""Bad input through the command line: exit code 2, an error that names file, camera and remedy, nothing written over."""
+"""Bad input through the command line: exit code 2, an error that names file and remedy, nothing written over."""
 
 from __future__ import annotations
 

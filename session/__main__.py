@@ -1,0 +1,5 @@
+"""`python -m session` is `clapcap`."""
+
+from session.main import run
+
+run()

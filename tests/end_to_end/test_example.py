@@ -1,0 +1,127 @@
+"""The embedded example through the command line: the promised accuracy, files that others read, and resuming."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from session.demo import EXAMPLE, TAKE
+from skeleton.formats import load_keypoints3d
+from skeleton.formats.npz import load_motion
+
+CLAPCAP = [sys.executable, "-m", "session"]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The session that `clapcap demo` makes, run once for all tests here."""
+    root = tmp_path_factory.mktemp("example") / "demo"
+    done = subprocess.run([*CLAPCAP, "demo", root], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    (root / "said.txt").write_text(done.stdout)
+    return root
+
+
+def errors(demo: Path) -> dict[str, float]:
+    accuracy: dict[str, float] = json.loads((demo / "results" / "accuracy.json").read_text())
+    return accuracy
+
+
+def test_the_example_is_small_enough_to_ship() -> None:
+    videos = sorted(EXAMPLE.rglob("*.mp4"))
+    assert len(videos) == 8
+    assert sum(video.stat().st_size for video in videos) <= 12e6
+
+
+def test_cameras_are_within_5_mm_and_a_fifth_of_a_degree(demo: Path) -> None:
+    assert errors(demo)["camera_position_worst_mm"] <= 5
+    assert errors(demo)["camera_rotation_worst_deg"] <= 0.2
+
+
+def test_clocks_are_within_4_ms_and_sure(demo: Path) -> None:
+    assert errors(demo)["sync_calibration_worst_ms"] <= 4
+    assert errors(demo)["sync_take_worst_ms"] <= 4
+    for recording in ("calibration", TAKE):
+        time_map = json.loads((demo / "results" / recording / "time_map.json").read_text())
+        assert all(0.5 < clock["confidence"] <= 1 for clock in time_map["cameras"].values())
+
+
+def test_joints_are_within_25_mm_after_one_offset_each(demo: Path) -> None:
+    assert errors(demo)["keypoints_after_offset_mm"] <= 25
+    assert errors(demo)["skeleton_after_offset_mm"] <= 25
+    assert errors(demo)["keypoints_share"] >= 0.98
+
+
+def test_bones_never_change_their_length(demo: Path) -> None:
+    motion = load_motion(demo / "results" / TAKE / "motion.npz")
+    xyz_m = motion.world_positions()
+    lengths_m = np.linalg.norm(xyz_m[:, 1:] - xyz_m[:, motion.parents[1:]], axis=-1)
+    assert np.ptp(lengths_m, axis=0).max() < 1e-9
+
+
+def test_all_formats_hold_the_same_points(demo: Path) -> None:
+    results = demo / "results" / TAKE
+    exact = load_keypoints3d(results / "keypoints3d.npz")
+    for suffix, tolerance_m in ((".trc", 1e-5), (".csv", 1e-9), (".json", 1e-9)):
+        other = load_keypoints3d(results / f"{TAKE}{suffix}")
+        assert other.names == exact.names
+        np.testing.assert_allclose(other.xyz_m, exact.xyz_m, atol=tolerance_m)
+        np.testing.assert_allclose(other.time_s, exact.time_s, atol=1e-6)
+
+
+def test_the_table_at_the_end_tells_how_good_it_is(demo: Path) -> None:
+    said = (demo / "said.txt").read_text()
+    for line in ("sync confidence", "calibration, reprojection rmse", "bone-length spread after IK", "overlay.png"):
+        assert line in said
+
+
+def test_running_again_skips_everything(demo: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (demo / "results").rglob("*.npz")}
+    done = subprocess.run([*CLAPCAP, "process", demo], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "✓" not in done.stdout
+    assert {path: path.stat().st_mtime_ns for path in (demo / "results").rglob("*.npz")} == before
+
+
+def test_killed_at_random_moments_the_result_is_the_same(demo: Path, tmp_path: Path) -> None:
+    root = tmp_path / "session"
+    shutil.copytree(demo, root, ignore=shutil.ignore_patterns(TAKE), copy_function=shutil.copy2)
+    shutil.copytree(demo / "takes" / TAKE, root / "takes" / TAKE, copy_function=shutil.copy2)
+    seconds = random.Random(os.getpid())  # another moment at every run: it must not matter
+    moments = [seconds.uniform(1, 12) for _ in range(3)]
+    for moment in moments:
+        run = subprocess.Popen([*CLAPCAP, "process", root], start_new_session=True, stdout=subprocess.DEVNULL)
+        try:
+            run.wait(timeout=moment)
+        except subprocess.TimeoutExpired:
+            os.killpg(run.pid, signal.SIGKILL)
+            run.wait()
+    done = subprocess.run([*CLAPCAP, "process", root], capture_output=True, text=True)
+    assert done.returncode == 0, f"killed after {moments}: {done.stderr}"
+    ours, theirs = root / "results" / TAKE, demo / "results" / TAKE
+    assert sorted(p.name for p in ours.iterdir()) == sorted(p.name for p in theirs.iterdir())
+    for name in (f"{TAKE}.bvh", f"{TAKE}.trc", f"{TAKE}.csv", f"{TAKE}.json", "time_map.json", "overlay.png"):
+        assert (ours / name).read_bytes() == (theirs / name).read_bytes(), f"{name}, killed after {moments}"
+
+
+def test_help_answers_at_once() -> None:
+    subprocess.run([*CLAPCAP, "--help"], capture_output=True, check=True)
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "session", "--help"], capture_output=True, text=True, check=True
+    ).stderr
+    for heavy in ("numpy", "cv2", "mediapipe", "scipy", "librosa"):
+        assert f" {heavy}\n" not in loaded
+    start = time.perf_counter()
+    subprocess.run([*CLAPCAP, "--help"], capture_output=True, check=True)
+    # Measured 0.2 s on an idle machine; the bound leaves room for a busy one, the check of imports above does not.
+    assert time.perf_counter() - start < 2
