@@ -52,9 +52,7 @@ CAMERAS = CameraGroup(
 def board_pose(time_s: float) -> Array:
     """T_world_board: upright, facing the cameras, carried about and tilted."""
     upright = Rotation.from_euler("x", 90, degrees=True)
-    wobble = Rotation.from_rotvec(
-        [0.5 * np.sin(2.1 * time_s), 0.6 * np.sin(1.3 * time_s + 1), 0.4 * np.sin(1.7 * time_s)]
-    )
+    tilt = [0.5 * np.sin(2.1 * time_s), 0.6 * np.sin(1.3 * time_s + 1), 0.4 * np.sin(1.7 * time_s)]
     T = np.eye(4)
     T[:3, :3] = (upright * Rotation.from_rotvec(tilt)).as_matrix()
     T[:3, 3] = [0.25 * np.sin(0.9 * time_s), 0.15 * np.sin(1.1 * time_s), 0.4 + 0.15 * np.cos(1.4 * time_s)]

@@ -9,7 +9,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -114,14 +113,9 @@ def test_killed_at_random_moments_the_result_is_the_same(demo: Path, tmp_path: P
         assert (ours / name).read_bytes() == (theirs / name).read_bytes(), f"{name}, killed after {moments}"
 
 
-def test_help_answers_at_once() -> None:
-    subprocess.run([*CLAPCAP, "--help"], capture_output=True, check=True)
+def test_help_loads_nothing_heavy() -> None:
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "session", "--help"], capture_output=True, text=True, check=True
     ).stderr
     for heavy in ("numpy", "cv2", "mediapipe", "scipy", "librosa"):
         assert f" {heavy}\n" not in loaded
-    start = time.perf_counter()
-    subprocess.run([*CLAPCAP, "--help"], capture_output=True, check=True)
-    # Measured 0.2 s on an idle machine; the bound leaves room for a busy one, the check of imports above does not.
-    assert time.perf_counter() - start < 2
