@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -29,7 +30,18 @@ def missing_bytes(path: Path) -> int:
     return max(end - size, 0)
 
 
-def _boxes_end(file: BinaryIO, size: int) -> int:
+def lacks_index(path: Path) -> bool:
+    """Whether the file is an MP4 or MOV without the index (`moov`) that a camera writes when it ends a recording."""
+    with path.open("rb") as file:
+        size = path.stat().st_size
+        boxes = list(_boxes(file, size))
+    if not boxes or boxes[0][0] not in (b"ftyp", b"wide", b"mdat"):
+        return False
+    return not any(kind == b"moof" or (kind == b"moov" and end <= size) for kind, end in boxes)
+
+
+def _boxes(file: BinaryIO, size: int) -> Iterator[tuple[bytes, int]]:
+    """Yield kind and end of the outermost boxes of an MP4 or MOV; the last one may end behind the file."""
     position = 0
     while position + 8 <= size:
         file.seek(position)
@@ -37,12 +49,15 @@ def _boxes_end(file: BinaryIO, size: int) -> int:
         length, kind = int.from_bytes(header[:4], "big"), header[4:8]
         if length == 1:
             length = int.from_bytes(header[8:16], "big")
-        if length < 8:  # 0: to the end of the file; else no box
-            return 0
-        position += length
-        if position > size:
-            return position if kind in RECORDING_BOXES else 0
-    return 0
+        position = size if length == 0 else position + length  # 0: to the end of the file
+        yield kind, position
+        if 0 < length < 8:  # no box
+            return
+
+
+def _boxes_end(file: BinaryIO, size: int) -> int:
+    ends = [end for kind, end in _boxes(file, size) if end > size and kind in RECORDING_BOXES]
+    return max(ends, default=0)
 
 
 def _matroska_end(file: BinaryIO) -> int:

@@ -12,6 +12,7 @@ import av.logging
 import av.video.stream
 
 from clapcap.errors import MediaError
+from media.completeness import lacks_index
 
 VIDEO_SUFFIXES = (".mp4", ".mov", ".m4v", ".mkv", ".avi", ".webm")
 
@@ -43,17 +44,17 @@ def open_media(path: Path) -> Iterator[av.container.InputContainer]:
         raise MediaError(f"{path} cannot be read ({error.strerror}). Check the permissions of the file.") from error
     if size_bytes == 0:
         raise MediaError(f"{path} is empty (0 bytes). Copy it from the camera again.")
+    if lacks_index(path):
+        raise MediaError(
+            f"{path} is cut short: it has {size_bytes / 1e6:.1f} MB of pictures or sound, but the index that the "
+            "camera writes at the end of a recording is missing. Copy it from the camera again; if the recording itself was "
+            "interrupted, the camera's or a repair program can often rebuild the index."
+        )
     silence_libav()
     try:
         # Titles and other tags may be in any encoding: they must not stop the reading of the pictures.
         container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
-        if _is_unfinished_mp4(path):
-            raise MediaError(
-                f"{path} is cut short: it has {size_bytes / 1e6:.1f} MB of pictures or sound, but the index that the "
-                "camera writes at the end of a recording is missing. Copy it from the camera again; if the recording "
-                "itself was interrupted, the camera's or a repair program can often rebuild the index."
-            ) from error
         raise MediaError(
             f"{path} is not a video that can be read ({error}). Needed: {', '.join(VIDEO_SUFFIXES)}. If it plays "
             "elsewhere, convert it to MP4; if it does not, copy it from the camera again."
@@ -76,9 +77,3 @@ def video_stream(container: av.container.InputContainer, path: Path) -> av.video
         kinds = ", ".join(sorted({s.type for s in container.streams})) or "nothing"
         raise MediaError(f"{path} has no pictures (found: {kinds}). Choose the camera's video file.")
     return streams[0]
-
-
-def _is_unfinished_mp4(path: Path) -> bool:
-    """Whether the file begins like MP4 or MOV: since it could not be opened, its index (`moov`) is missing."""
-    with path.open("rb") as file:
-        return file.read(12)[4:8] in (b"ftyp", b"wide", b"mdat", b"moov")
