@@ -20,8 +20,9 @@ def fill_gaps(keypoints: Keypoints3D, max_gap_s: float = DEFAULT_MAX_GAP_S) -> K
     """Fill the gaps of each point that are no longer than `max_gap_s`.
 
     A gap's length is the time from the last frame with the point before it to the first after it. Longer gaps, and
-    those at the ends of the take, stay NaN: nothing is extrapolated. Filled positions lie on a piecewise cubic that does not
-    overshoot (F. Fritsch, J. Butland, 1984), are marked in `filled`, and rest on no view: `reprojection_px` stays NaN.
+    those at the ends of the take, stay NaN: nothing is extrapolated. Filled positions lie on a piecewise cubic that
+    does not overshoot (F. Fritsch, J. Butland, "A method for constructing local monotone piecewise cubic interpolants",
+    1984), are marked in `filled`, and rest on no view: `reprojection_px` stays NaN.
 
     Their `sigma_m` is grown by the error that interpolating makes: the mid-point of an interval of the gap's length,
     interpolated from its ends, misses the point where it was observed by so much (root mean square over the take, each

@@ -70,9 +70,9 @@ class RefinedPoints:
         (cameras, points, 2): projection minus observation, used or not; NaN where the view has no observation or the
         point lies behind it.
     leverage
-        (cameras, points), in [0, 1]: the share of an observation's variance that the point follows, so that the
+        (cameras, points, 2), in [0, 1]: the share of a coordinate's variance that the point follows, so that the
         residual's variance is 1 - leverage of the observation's; 0 for views that are not used. A point has 3 unknowns:
-        the sum over its V views is 1.5, of V.
+        the sum over the 2 V coordinates of its V views is 3.
     """
 
     xyz_m: Array
@@ -206,13 +206,12 @@ def evaluate_points(cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: 
     xyz_m = np.where(lost[:, None], np.nan, xyz_m)
     covariance[lost] = np.nan
     residual = np.empty(xy_px.shape)
-    leverage = np.empty(sigma_px.shape)
+    leverage = np.empty(xy_px.shape)
     for c, camera in enumerate(cameras):
         projected, J = project_with_jacobian(camera, xyz_m)
         residual[c] = projected - xy_px[c]
         s = (residual[c] ** 2).sum(axis=-1) / sigma_px[c] ** 2
-        variance = np.einsum("nki,nij,nkj->n", J, covariance, J) / 2
-        leverage[c] = np.where(np.isfinite(s), loss.weight(s) * variance / sigma_px[c] ** 2, 0.0)
-    return RefinedPoints(
-        xyz_m=xyz_m, covariance_m2=covariance, residual_px=residual, leverage=np.where(lost, 0.0, leverage)
-    )
+        variance = ((J @ covariance) * J).sum(axis=-1)
+        weight = np.where(np.isfinite(s), loss.weight(s) / sigma_px[c] ** 2, 0.0)
+        leverage[c] = np.where(np.isfinite(variance), weight[:, None] * variance, 0.0)
+    return RefinedPoints(xyz_m=xyz_m, covariance_m2=covariance, residual_px=residual, leverage=leverage)
