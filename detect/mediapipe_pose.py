@@ -6,6 +6,7 @@ Source of the model: V. Bazarevsky et al., "BlazePose: On-device real-time body 
 from __future__ import annotations
 
 import io
+import warnings
 import zipfile
 from functools import lru_cache
 from pathlib import Path
@@ -35,7 +36,6 @@ def bundled_model() -> bytes:
         If the installed MediaPipe does not carry the models.
     """
     import mediapipe
-    from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
 
     modules = Path(mediapipe.__file__).parent / "modules"
     bundle = io.BytesIO()
@@ -48,12 +48,20 @@ def bundled_model() -> bytes:
                     f"MediaPipe {mediapipe.__version__} carries no {source} ({error}). Install mediapipe==0.10.21, or "
                     "name a pose landmarker's .task file of your own."
                 ) from error
-            writer = MetadataWriter.create(model)
-            writer.add_general_info(name)
-            writer.add_image_input([mean], [std])
             # A fixed date, so that the bundle is the same bytes every time.
-            archive.writestr(zipfile.ZipInfo(name), bytes(writer.populate()[0]))
+            archive.writestr(zipfile.ZipInfo(name), _with_normalisation(model, name, mean, std))
     return bundle.getvalue()
+
+
+def _with_normalisation(model: bytearray, name: str, mean: float, std: float) -> bytes:
+    from mediapipe.tasks.python.metadata.metadata_writers.metadata_writer import MetadataWriter
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)  # the writer leaves closing its temporary files to Python
+        writer = MetadataWriter.create(model)
+        writer.add_general_info(name)
+        writer.add_image_input([mean], [std])
+        return bytes(writer.populate()[0])
 
 
 class MediaPipePose:

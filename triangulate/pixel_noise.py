@@ -117,4 +117,5 @@ def _measured(points: RefinedPoints, used: Bools, confidence: Array, sizes_px: A
     share = measured / sizes_px
     typical = float(np.nanmedian(share))
     share = np.clip(np.where(np.isfinite(share), share, typical), typical / MAX_RATIO, typical * MAX_RATIO)
-    return np.maximum(share * np.where(np.isfinite(sizes_px), sizes_px, np.nanmedian(sizes_px)), MIN_NOISE_PX)
+    noise: Array = share * np.where(np.isfinite(sizes_px), sizes_px, np.nanmedian(sizes_px))
+    return np.maximum(noise, MIN_NOISE_PX)

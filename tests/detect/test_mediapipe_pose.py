@@ -7,9 +7,6 @@ from detect.mediapipe_pose import MediaPipePose, bundled_model
 from media.frames import read_frames
 from skeleton.joint_sets import load_joint_set
 
-# Protobuf and TensorFlow Lite warn of their own doings when they are first used.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::UserWarning")
-
 
 def test_the_bundle_is_made_from_the_wheel_the_same_every_time():
     first = bundled_model()
