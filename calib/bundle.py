@@ -23,6 +23,10 @@ OUTLIER_SIGMA = 5.0
 """A corner further from its prediction, in its moment's standard deviations, is an outlier. Normal noise in the plane
 goes that far 4 times in a million; blur has heavier tails, which is why it is not 3."""
 
+LOST_MOMENT = 6.0
+"""A moment this many times as noisy as the median moment is left out as a whole: the board was dropped, turned over or
+swung too fast for the cameras' time stamps."""
+
 NOISE_FLOOR_PX = 0.02
 """No corner detector is better. Keeps the weights finite on exact, synthetic corners."""
 
@@ -105,7 +109,7 @@ def adjust(scene: Scene, corners_m: Array, views: Views, prior: LensPrior, ancho
         noise_px = float(np.median(moment_noise_px))
         sigma = np.repeat(moment_noise_px[views.moment][:, None], seen.shape[1], axis=1)
         distance = np.linalg.norm(views.xy_px - predict(scene, views, corners_m), axis=-1)
-        inlier = seen & (np.nan_to_num(distance, nan=np.inf) < OUTLIER_SIGMA * sigma)
+        inlier = seen & (np.nan_to_num(distance, nan=np.inf) < OUTLIER_SIGMA * sigma) & (sigma < LOST_MOMENT * noise_px)
         scene, steps = minimise(problem, scene, inlier, sigma, SQUARED)
         iterations += steps
     return BundleResult(

@@ -15,7 +15,7 @@ from calib.intrinsics import LensEstimate, coverage, estimate_lenses
 from calib.least_squares import LensPrior
 from calib.reprojection import LENS, Scene, Views, focal_px
 from calib.shared_views import SharedViews, shared_view_matrix
-from calib.stray_corners import without_stray_corners
+from calib.stray_corners import without_stray_corners, without_stray_velocities
 from calib.world import WorldChoice, choose_world
 from clapcap.errors import CalibrationError
 
@@ -169,7 +169,7 @@ def calibrate(shared: SharedViews, options: CalibrationOptions | None = None) ->
     start = initial_poses(clean, lenses)
     moments = np.flatnonzero(np.isfinite(start.T_world_board[:, 0, 0]))
     camera, moment = np.nonzero(clean.usable[:, moments])
-    used = shared.moments(moments)
+    used = without_stray_velocities(shared).moments(moments)
     views = Views(camera, moment, used.xy_px[camera, moment], np.nan_to_num(used.velocity_px_s[camera, moment]))
     prior = _lens_prior(shared, lenses, options)
     scene = Scene(_initial_lens(lenses), start.T_cam_world, start.T_world_board[moments])

@@ -21,6 +21,10 @@ DECIDED_CORNERS = 40
 """After this many corners the print's kind (legacy, inverted) is decided. Wrong kinds find none: OpenCV checks that
 markers lie where the layout says, and an inverted marker is not found at all."""
 
+HALF_PIXEL = 0.5
+"""OpenCV's CharucoDetector adds this to what its own cornerSubPix finds, so that (0, 0) is the corner of a pixel; here it
+is the centre. Tested on drawn boards."""
+
 MIN_CORNERS = 4
 """Fewer corners in a frame do not fix the board's pose."""
 
@@ -182,5 +186,5 @@ def _detect(detector: Any, image: npt.NDArray[np.uint8], board: CharucoBoard) ->
     xy = np.full((len(board.corners_m), 2), np.nan)
     corners, ids, _, _ = detector.detectBoard(255 - image if board.inverted else image)
     if ids is not None and len(ids):
-        xy[np.ravel(ids)] = np.reshape(corners, (-1, 2))
+        xy[np.ravel(ids)] = np.reshape(corners, (-1, 2)) - HALF_PIXEL
     return xy

@@ -22,7 +22,7 @@ from clapcap.errors import CalibrationError
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-CAP = 0.02
+CAP = 0.1
 """Disagreement counts up to this share of the picture's larger side: beyond it, a hypothesis is simply wrong."""
 
 MOST_HYPOTHESES = 40
@@ -76,7 +76,7 @@ def initial_poses(shared: SharedViews, lenses: list[LensEstimate]) -> InitialPos
             both = np.flatnonzero(usable[a] & usable[b])
             if len(both):
                 T_ba, agreement = _relative_pose(
-                    T_cam_board[a, both], T_cam_board[b, both], undistorted[b, both], shared.board.corners_m, cap[b]
+                    T_cam_board[[a, b]][:, both], undistorted[[a, b]][:, both], shared.board.corners_m, cap[[a, b]]
                 )
                 relative[b, a], relative[a, b] = T_ba, np.linalg.inv(T_ba)
                 # A pair that shares views without agreement still connects, but only if nothing else does.
@@ -173,20 +173,20 @@ def _disagreement(T_cam_board: Array, undistorted: Array, corners_m: Array, cap:
     return mean
 
 
-def _relative_pose(
-    T_a_board: Array, T_b_board: Array, undistorted_b: Array, corners_m: Array, cap: float
-) -> tuple[Array, float]:
-    """Return T_ba, and its support in [0, 1], from both planar poses (moments, 2, 4, 4) in both cameras."""
-    tried = _spread(len(T_a_board), MOST_HYPOTHESES)
-    judges = _spread(len(T_a_board), MOST_JUDGES)
-    T_ba = T_b_board[tried][:, :, None] @ np.linalg.inv(T_a_board[tried])[:, None, :]
+def _relative_pose(T_cam_board: Array, undistorted: Array, corners_m: Array, cap: Array) -> tuple[Array, float]:
+    """Return T_ba, and its support in [0, 1], from both planar poses (2, moments, 2, 4, 4) in cameras a and b."""
+    tried = _spread(T_cam_board.shape[1], MOST_HYPOTHESES)
+    judges = _spread(T_cam_board.shape[1], MOST_JUDGES)
+    T_ba = T_cam_board[1, tried][:, :, None] @ np.linalg.inv(T_cam_board[0, tried])[:, None, :]
     T_ba = T_ba.reshape(-1, 4, 4)
     T_ba = T_ba[np.isfinite(T_ba).all(axis=(1, 2))]
-    # hypotheses x judges x both poses that camera a leaves open, of which the better counts
-    predicted = T_ba[:, None, None] @ T_a_board[judges][None]
-    disagreement = _disagreement(predicted, undistorted_b[judges][None, :, None], corners_m, cap).min(axis=-1)
-    best = int(disagreement.mean(axis=1).argmin())
-    return T_ba[best], float(1 - disagreement[best].mean() / cap)
+    # Hypotheses x judges x the two poses that camera a leaves open: what each costs in a and in b; the cheaper counts.
+    in_a = _disagreement(T_cam_board[0, judges], undistorted[0, judges][:, None], corners_m, cap[0]) / cap[0]
+    predicted = T_ba[:, None, None] @ T_cam_board[0, judges][None]
+    in_b = _disagreement(predicted, undistorted[1, judges][None, :, None], corners_m, cap[1]) / cap[1]
+    disagreement = (in_a + in_b).min(axis=-1).mean(axis=1)
+    best = int(disagreement.argmin())
+    return T_ba[best], max(0.0, float(1 - disagreement[best]))
 
 
 def _spread(count: int, most: int) -> npt.NDArray[np.intp]:

@@ -113,10 +113,9 @@ def predict_with_jacobians(scene: Scene, views: Views, corners_m: Array) -> tupl
         (views, corners, 2, 16), and by the board's 6 (views, corners, 2, 6).
     """
     R_cam_world = scene.T_cam_world[views.camera, :3, :3]
-    rotated_board: Array = np.matmul(corners_m, np.swapaxes(scene.T_world_board[views.moment, :3, :3], 1, 2))
-    rotated_world: Array = (rotated_board + scene.T_world_board[views.moment, None, :3, 3]) @ np.swapaxes(
-        R_cam_world, 1, 2
-    )
+    rotated_board = np.asarray(corners_m @ np.swapaxes(scene.T_world_board[views.moment, :3, :3], 1, 2), np.float64)
+    places = rotated_board + scene.T_world_board[views.moment, None, :3, 3]
+    rotated_world = np.asarray(places @ np.swapaxes(R_cam_world, 1, 2), np.float64)
     xyz = rotated_world + scene.T_cam_world[views.camera, None, :3, 3]
     depth = np.where(xyz[..., 2] > 0, xyz[..., 2], np.nan)
     xy = xyz[..., :2] / depth[..., None]

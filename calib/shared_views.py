@@ -154,7 +154,11 @@ def by_frame_index(views: Sequence[CornerViews]) -> SharedViews:
     return by_group(views, {view.camera: view.frame_index for view in views})
 
 
-def by_group(views: Sequence[CornerViews], group: Mapping[str, npt.NDArray[np.int64]]) -> SharedViews:
+def by_group(
+    views: Sequence[CornerViews],
+    group: Mapping[str, npt.NDArray[np.int64]],
+    session_time_s: Mapping[str, Array] | None = None,
+) -> SharedViews:
     """Bring together frames of the same group, as a recording program wrote them down (`sync_index`).
 
     Parameters
@@ -163,10 +167,13 @@ def by_group(views: Sequence[CornerViews], group: Mapping[str, npt.NDArray[np.in
         One for each camera.
     group
         (frames,) by camera: the group of each frame of `views`; -1: none.
+    session_time_s
+        (frames,) by camera; None: the cameras' own clocks.
 
     Notes
     -----
-    The moments' times are those of the first camera's clock where it has the group, else of the next.
+    A moment's time is that of the first camera that has the group; own clocks are first brought to the first camera's
+    by the median difference within groups.
     """
     board = _common_board(views)
     groups = np.unique(np.concatenate([group[view.camera] for view in views]))
@@ -176,13 +183,16 @@ def by_group(views: Sequence[CornerViews], group: Mapping[str, npt.NDArray[np.in
     for view in views:
         here = np.flatnonzero(group[view.camera] >= 0)
         places = np.searchsorted(groups, group[view.camera][here])
+        own_s = np.asarray(view.time_s if session_time_s is None else session_time_s[view.camera])
         xy = np.full((len(groups), *view.xy_px.shape[1:]), np.nan)
         velocity = xy.copy()
         xy[places] = view.xy_px[here]
-        velocity[places] = track_velocity(view.xy_px, view.time_s, MAX_GAP_S)[here]
+        velocity[places] = track_velocity(view.xy_px, own_s, MAX_GAP_S)[here]
         tracks.append((xy, velocity))
-        offset = np.nanmedian(time_s[places] - view.time_s[here]) if np.isfinite(time_s[places]).any() else 0.0
-        time_s[places] = np.where(np.isnan(time_s[places]), view.time_s[here] + offset, time_s[places])
+        difference = time_s[places] - own_s[here]
+        known = np.isfinite(difference)
+        offset = np.median(difference[known]) if session_time_s is None and known.any() else 0.0
+        time_s[places] = np.where(known, time_s[places], own_s[here] + offset)
     return _shared(views, board, time_s, tracks)
 
 

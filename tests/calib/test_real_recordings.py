@@ -1,0 +1,85 @@
+"""Golden numbers on recordings made by others."""
+
+import cv2
+import numpy as np
+import pytest
+
+from calib.boards import CharucoBoard
+from calib.calibrate import CalibrationOptions, calibrate
+from calib.corners import detect_corners
+from calib.held_out import held_out_error
+from calib.interchange import adapt_to_size, load_cameras
+from calib.shared_views import by_frame_index
+
+pytestmark = pytest.mark.data
+
+EVEN, ODD = slice(0, None, 2), slice(1, None, 2)
+
+
+@pytest.fixture(scope="module")
+def corners(data):
+    board = CharucoBoard(4, 5, 0.054, 0.0405)
+    return by_frame_index([detect_corners(data / "charuco4" / f"cam_{camera}.mp4", board) for camera in range(4)])
+
+
+def test_the_inverted_print_is_recognised(corners):
+    assert corners.board.inverted
+    assert corners.usable.sum(axis=1).tolist() == pytest.approx([46, 30, 43, 45], abs=2)
+
+
+def test_charuco4_at_the_lags(corners):
+    result = calibrate(corners.moments(EVEN))
+    lag_s = [result.report.lag_s[name] for name in corners.camera_names]
+    error = held_out_error(result.cameras, corners.moments(ODD).at_lags(lag_s))
+    assert error.observations >= 930
+    assert error.reprojection_rmse_px <= 0.75
+    assert error.neighbour_std_mm <= 0.45
+    assert error.rigid_rmse_mm <= 0.62
+    # The reference calibration took its intrinsics from recordings of their own, close to the camera.
+    focal = [camera.matrix[0, 0] for camera in result.cameras]
+    np.testing.assert_allclose(focal, [903.6, 760.3, 650.8, 639.9], rtol=0.06)
+    assert (np.array([camera.center_m[2] for camera in result.cameras]) > 0).all()
+
+
+def test_charuco4_with_clocks_believed(corners):
+    result = calibrate(corners.moments(EVEN), CalibrationOptions(lag_s_std=0.0))
+    error = held_out_error(result.cameras, corners.moments(ODD))
+    assert error.reprojection_rmse_px <= 1.3
+    assert error.neighbour_std_mm <= 0.7
+
+
+def test_caliscopes_own_file_is_read(data, corners):
+    cameras = load_cameras(data / "charuco4" / "reference_cameras.toml")
+    assert cameras.names == corners.camera_names
+    error = held_out_error(cameras, corners.moments(ODD))
+    assert error.reprojection_rmse_px == pytest.approx(1.3, abs=0.03)
+
+
+def test_qualisys_cameras_look_at_the_person(data):
+    cameras = load_cameras(data / "walk4" / "Calib.qca.txt")
+    assert cameras.names == ("cam01", "cam02", "cam03", "cam04")
+    pixels = cameras.project(np.array([-0.9, 0.0, 1.2]))
+    assert ((pixels > [200, 400]) & (pixels < [900, 1500])).all()
+    assert (np.array([camera.center_m[2] for camera in cameras]) > 1).all()
+
+
+@pytest.mark.parametrize("name", ["cam01", "cam02"])
+def test_walk4_was_scaled_not_cropped(data, name):
+    """The still background in the 1080 wide video lies where `adapt_to_size` puts that of the 1088 wide picture."""
+    video = cv2.VideoCapture(str(data / "walk4" / f"{name}.mp4"))
+    frame = cv2.cvtColor(video.read()[1], cv2.COLOR_BGR2GRAY)
+    still = cv2.imread(str(data / "walk4" / "extrinsics" / f"{name}_ext.png"), cv2.IMREAD_GRAYSCALE)
+    sift = cv2.SIFT_create(2000)
+    (at_still, of_still), (at_frame, of_frame) = (sift.detectAndCompute(image, None) for image in (still, frame))
+    pairs = [a for a, b in cv2.BFMatcher().knnMatch(of_still, of_frame, k=2) if a.distance < 0.7 * b.distance]
+    before = np.array([at_still[pair.queryIdx].pt for pair in pairs])
+    after = np.array([at_frame[pair.trainIdx].pt for pair in pairs])
+    calibrated = load_cameras(data / "walk4" / "Calib.qca.txt")[name]
+
+    def miss(how):
+        adapted = adapt_to_size(calibrated, (frame.shape[1], frame.shape[0]), how)
+        moved = (before - calibrated.matrix[:2, 2]) / np.diag(calibrated.matrix)[:2]
+        return np.median(np.linalg.norm(adapted.to_pixels(moved) - after, axis=1))
+
+    assert miss(None) < 0.6
+    assert miss("crop") > 2

@@ -1,0 +1,114 @@
+import numpy as np
+import pytest
+
+from calib.boards import CharucoBoard
+from calib.corners import CornerViews
+from calib.shared_views import (
+    by_frame_index,
+    by_group,
+    by_session_time,
+    by_time_map,
+    connected_cameras,
+    format_matrix,
+    shared_view_matrix,
+    track_velocity,
+)
+from clapcap.errors import CalibrationError
+from sync.time_map import CameraClock, TimeMap
+
+BOARD = CharucoBoard(3, 3, 0.1, 0.07)
+
+
+def corner_views(name, time_s, seen=None, board=BOARD):
+    """Corners of a square that moves right by 100 px/s from the session's time zero."""
+    time_s = np.asarray(time_s, dtype=float)
+    square = np.array([[0, 0], [50, 0], [0, 50], [50, 50.0]])
+    xy = square + np.stack([100 * time_s, 0 * time_s], axis=1)[:, None]
+    if seen is not None:
+        xy[~np.asarray(seen, dtype=bool)] = np.nan
+    return CornerViews(name, board, np.arange(len(time_s)), time_s, xy, (640, 480))
+
+
+def test_velocity_of_a_steady_track_is_its_slope():
+    views = corner_views("a", [0, 0.1, 0.25, 0.3, 1.0])
+    velocity = track_velocity(views.xy_px, views.time_s, 0.2)
+    np.testing.assert_allclose(velocity[:4, :, 0], 100)
+    assert np.isnan(velocity[4]).all()  # too long after the frame before
+
+
+def test_velocity_at_the_vertex_of_a_parabola():
+    time_s = np.array([-0.1, 0.0, 0.2])
+    track = (time_s**2)[:, None, None] * np.ones((1, 1, 2))
+    np.testing.assert_allclose(track_velocity(track, time_s, 0.5)[1], 0, atol=1e-12)
+
+
+def test_other_cameras_are_interpolated_to_the_reference():
+    # Camera b's clock is 0.33 s behind and it films every 0.1 s; a is the reference: it sees the board more often.
+    a = corner_views("a", np.arange(0, 1.01, 0.05))
+    b = corner_views("b", np.arange(0, 1.01, 0.1))
+    b = CornerViews("b", BOARD, b.frame_index, b.time_s - 0.33, b.xy_px, b.image_size_px)
+    clocks = {"a": CameraClock(0, 1, 0, 0, "reference", 1), "b": CameraClock(0.33, 1, 0, 0, "clap", 1)}
+    shared = by_time_map([a, b], TimeMap(clocks))
+    np.testing.assert_allclose(shared.time_s, a.time_s)
+    np.testing.assert_allclose(shared.xy_px[1, :20], shared.xy_px[0, :20], atol=1e-9)
+    np.testing.assert_allclose(shared.velocity_px_s[:, :20, :, 0], 100)
+
+
+def test_nothing_is_interpolated_across_a_gap():
+    a = corner_views("a", [0, 0.1, 0.2, 0.3, 0.4])
+    b = corner_views("b", [0, 0.1, 0.4], seen=[1, 1, 1])
+    shared = by_session_time([a, b], {"a": a.time_s, "b": b.time_s}, max_gap_s=0.2)
+    assert np.isfinite(shared.xy_px[1, :, 0, 0]).tolist() == [True, True, False, False, True]
+
+
+def test_a_frame_at_the_moment_needs_no_neighbour():
+    a = corner_views("a", [0, 0.1, 0.2])
+    b = corner_views("b", [0, 0.1, 0.2], seen=[0, 1, 0])
+    shared = by_session_time([a, b], {"a": a.time_s, "b": b.time_s})
+    assert np.isfinite(shared.xy_px[1, :, 0, 0]).tolist() == [False, True, False]
+
+
+def test_groups_bring_frames_together():
+    a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0.1, 0.2, 0.3])
+    b = CornerViews("b", BOARD, b.frame_index, b.time_s + 7, b.xy_px, b.image_size_px)
+    shared = by_group([a, b], {"a": np.array([4, 5, -1]), "b": np.array([5, 6, 9])})
+    np.testing.assert_allclose(shared.time_s, [0, 0.1, 0.2, 0.3])
+    assert np.isfinite(shared.xy_px[:, :, 0, 0]).tolist() == [[True, True, False, False], [False, True, True, True]]
+    np.testing.assert_allclose(shared.xy_px[0, 1], shared.xy_px[1, 1])
+
+
+def test_lags_are_taken_back():
+    a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0, 0.1, 0.2])
+    late = CornerViews("b", BOARD, b.frame_index, b.time_s, b.xy_px + np.array([3.0, 0.0]), b.image_size_px)
+    shared = by_frame_index([a, late]).at_lags([0.0, 0.03])  # 100 px/s for 0.03 s
+    np.testing.assert_allclose(shared.xy_px[1], shared.xy_px[0])
+
+
+def test_matrix_and_groups_of_cameras():
+    views = [
+        corner_views("a", [0, 0.1, 0.2], seen=[1, 1, 0]),
+        corner_views("b", [0, 0.1, 0.2], seen=[0, 1, 0]),
+        corner_views("c", [0, 0.1, 0.2], seen=[0, 0, 1]),
+    ]
+    shared = by_frame_index(views)
+    assert shared_view_matrix(shared).tolist() == [[2, 1, 0], [1, 1, 0], [0, 0, 1]]
+    assert connected_cameras(shared) == [("a", "b"), ("c",)]
+    assert format_matrix(shared).splitlines()[1].split() == ["a", "2", "1", "0"]
+
+
+def test_a_line_of_corners_fixes_no_pose():
+    board = CharucoBoard(5, 4, 0.1, 0.07)
+    xy = np.full((3, 12, 2), np.nan)
+    xy[0, :4] = 1  # one row
+    xy[1, :5] = 1  # a row and one more: still no four points without three in line
+    xy[2, [0, 1, 4, 5]] = 1
+    views = CornerViews("a", board, np.arange(3), np.arange(3.0), xy, (640, 480))
+    assert by_frame_index([views, views]).usable[0].tolist() == [False, False, True]
+
+
+def test_different_boards_are_refused():
+    other = CharucoBoard(3, 3, 0.1, 0.07, inverted=True)
+    with pytest.raises(CalibrationError, match="white on black"):
+        by_frame_index([corner_views("a", [0]), corner_views("b", [0], board=other)])
+    with pytest.raises(CalibrationError, match="1 camera"):
+        by_frame_index([corner_views("a", [0])])
