@@ -1,0 +1,148 @@
+"""Render the recordings, frame by frame, in processes of their own; every finished frame is kept, so a kill costs one.
+
+`render` starts the workers: each runs this module, takes its share of the frames as JSON from the standard input, and
+draws those that are not there yet.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from blender import board, room
+from blender.shoot import CAMERAS, DANCE, RECORDINGS, Recording
+from clapcap.errors import ClapcapError
+from clapcap.progress import Progress, silent
+
+Array = npt.NDArray[np.float64]
+
+ROOM_SEED = 5
+
+
+def frame_path(cache: Path, recording: Recording, camera: str, frame: int) -> Path:
+    """Return where a rendered frame is kept."""
+    return cache / recording.name / camera / f"{frame:05d}.png"
+
+
+def frames_of(recording: Recording) -> list[tuple[str, int]]:
+    """Return every camera and frame of the recording."""
+    return [(camera, frame) for camera, clock in recording.clocks.items() for frame in range(clock.frames)]
+
+
+def render(recording: Recording, cache: Path, workers: int = 1, progress: Progress = silent) -> None:
+    """Draw all frames of a recording that `cache` does not hold yet, in `workers` processes.
+
+    Raises
+    ------
+    ClapcapError
+        If a worker fails: with the last lines that it wrote.
+    """
+    wanted = frames_of(recording)
+    missing = [job for job in wanted if not frame_path(cache, recording, *job).exists()]
+    if not missing:
+        return
+    cache.mkdir(parents=True, exist_ok=True)
+    # One core each: Workbench's rasteriser would start a thread per core in every worker.
+    environment = {**os.environ, "LP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // workers))}
+    processes = []
+    for worker in range(workers):
+        share = missing[worker * len(missing) // workers : (worker + 1) * len(missing) // workers]
+        log = cache / f"{recording.name}-{worker}.log"
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "blender.reel"],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=environment,
+            )
+        assert process.stdin is not None
+        job = {"cache": str(cache), "recording": recording.name, "frames": share}
+        process.stdin.write(json.dumps(job).encode())
+        process.stdin.close()
+        processes.append((process, log))
+    while any(process.poll() is None for process, _ in processes):
+        done = sum(frame_path(cache, recording, *job).exists() for job in wanted)
+        progress(done, len(wanted))
+        for process, _ in processes:
+            try:
+                process.wait(timeout=1.0)
+            except subprocess.TimeoutExpired:
+                break
+    for process, log in processes:
+        if process.returncode != 0:
+            tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-4:])
+            raise ClapcapError(
+                f"Blender stopped with code {process.returncode} while it rendered `{recording.name}`: {tail}. "
+                f"The frames drawn so far stay in {cache}; start again to go on. The whole log is {log}."
+            )
+    progress(len(wanted), len(wanted))
+
+
+class Scene:
+    """The room with the board, or with the person, at any moment of session time."""
+
+    def __init__(self, recording: Recording) -> None:
+        from blender.stage import Stage
+
+        rng = np.random.default_rng(ROOM_SEED)
+        self.stage = Stage()
+        self.stage.add("floor", room.floor(rng), casts_shadow=False)
+        self.stage.add("walls", room.walls(rng), casts_shadow=False)
+        if recording is DANCE:
+            from blender import dance, person
+
+            self._pose = dance.pose
+            body = person.build()
+            caster = person.build_shadow_caster(body)
+            self._bodies = [
+                (body, self.stage.add("person", body.mesh, casts_shadow=False)),
+                (caster, self.stage.add("shadow", caster.mesh)),
+            ]
+            self._board: Any = None
+        else:
+            self._bodies = []
+            self._board = self.stage.add("board", board.mesh())
+
+    def set_time(self, time_s: float) -> None:
+        """Move what moves to where it is at this session time."""
+        if self._board is not None:
+            self.stage.place(self._board, board.T_world_board(time_s))
+        for body, placed in self._bodies:
+            self.stage.deform(placed, body.deform(self._pose(time_s)))
+
+
+def _work(cache: Path, recording: Recording, frames: list[tuple[str, int]]) -> None:
+    """Draw the given frames and keep each as soon as it is finished."""
+    import cv2
+
+    scene = Scene(recording)
+    for name, frame in frames:
+        path = frame_path(cache, recording, name, frame)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scene.set_time(float(recording.clocks[name].session_times_s[frame]))
+        partial = path.with_suffix(f".{os.getpid()}.png")
+        cv2.imwrite(str(partial), scene.stage.photograph(CAMERAS[name]))
+        partial.replace(path)
+
+
+if __name__ == "__main__":
+    task = json.load(sys.stdin)
+    code = 0
+    try:
+        _work(Path(task["cache"]), RECORDINGS[task["recording"]], [(name, frame) for name, frame in task["frames"]])
+    except BaseException:
+        import traceback
+
+        traceback.print_exc()
+        code = 1
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)  # Blender crashes at a normal interpreter exit
