@@ -47,8 +47,8 @@ def open_media(path: Path) -> Iterator[av.container.InputContainer]:
     if lacks_index(path):
         raise MediaError(
             f"{path} is cut short: it has {size_bytes / 1e6:.1f} MB of pictures or sound, but the index that the "
-            "camera writes at the end of a recording is missing. Copy it from the camera again; if the recording itself was "
-            "interrupted, the camera's or a repair program can often rebuild the index."
+            "camera writes at the end of a recording is missing. Copy it from the camera again; if the recording "
+            "itself was interrupted, the camera's or a repair program can often rebuild the index."
         )
     silence_libav()
     try:

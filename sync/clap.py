@@ -20,7 +20,7 @@ from sync.clock_fit import fit_clock
 from sync.fixed import RATE_STD
 from sync.onsets import CLAP_RISE_DB, HOP_S, Onsets, onset_envelope
 from sync.time_map import OK, CameraClock, TimeMap
-from sync.waveform import clap_waveform, match_waveform
+from sync.waveform import ClapWaveform, clap_waveform, match_waveform
 
 Array = npt.NDArray[np.float64]
 
@@ -34,11 +34,13 @@ SEARCH_S = 0.012
 DRIFT = 100e-6
 
 NEEDED_CONFIDENCE = 0.3
-# The best of all pairs of different claps agreed by up to 0.59 by chance in 90 pairs of unrelated tracks; one clap
-# heard from two places of a reverberant room by 0.4 to 0.9. One alone must do better than several that agree in offset.
-NEEDED_COHERENCE_ALONE, NEEDED_COHERENCE = 0.65, 0.4
-# Claps whose offset lies further from the median of all, crystals' drift apart, are mismatches. More than half of the
-# claps must be left.
+# Different claps agreed by 0.3 in the median and by up to 0.6 by chance, in 600 pairs of simulated ones; the same clap
+# in two microphones, in 0.6 s of reverberation 3 dB above the direct sound, by 0.62 to 0.8. One clap alone must be
+# beyond chance; several that agree in their offset need less.
+NEEDED_COHERENCE_ALONE, NEEDED_COHERENCE = 0.65, 0.5
+# Claps whose offset lies further from the median of all, crystals' drift apart, are mismatches. More than half must be
+# left: of all claps, weighted by the power with which they rise (a step or a word counts little beside a clap), and in
+# number of those whose waveforms agree.
 AGREEMENT_S = 0.003
 NEEDED_AGREEMENT = 0.5
 
@@ -46,6 +48,9 @@ NEEDED_AGREEMENT = 0.5
 # of difference between two cameras, a third of it changing from clap to clap.
 SOUND_M_PER_S = 343.0
 COMMON_PATH_M, CLAP_PATH_M = 1.0, 0.3
+
+# Of an offset that was not found: longer than any recording, and finite because JSON has no infinity.
+UNKNOWN_STD_S = 1e6
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ class Clap:
     camera_s, session_s
         Its time on the camera's clock and on the reference's, which is session time.
     coherence
-        Normalised correlation of the two waveforms.
+        How well the two waveforms agree, in [0, 1] (`sync.waveform`).
     std_s
         Standard deviation of the difference of the two times, as the waveforms tell.
     """
@@ -81,7 +86,7 @@ class CameraReport:
     peak_ratio
         Score of the second-best alignment over that of the best, 0 to 1; NaN for the reference or where none was tried.
     coherence
-        Mean over the claps; NaN likewise.
+        Mean over those claps, weighted by the power with which they rise; NaN likewise.
     """
 
     claps: tuple[Clap, ...]
@@ -110,7 +115,7 @@ class _Alignment:
     """The best alignment of a camera with a reference."""
 
     claps: tuple[Clap, ...]  # those whose offsets agree
-    agreement: float  # their share of all claps that both tracks hear
+    agreement: float  # their share, see NEEDED_AGREEMENT
     peak_ratio: float
     coherence: float
 
@@ -168,13 +173,13 @@ def sync_by_clap(tracks: Mapping[str, Audio | None], *, progress: Progress = sil
         alignment = alignments.get(name)
         sharpest = heard[name].onsets.sharpest_db if name in heard else 0.0
         if name == reference:
-            claps = tuple(Clap(float(t), float(t), 1.0, 0.0) for t in heard[name].onsets.claps_s())
+            claps = tuple(Clap(time_s, time_s, 1.0, 0.0) for time_s in heard[name].onsets.claps())
             clocks[name] = CameraClock(0.0, 1.0, 0.0, 0.0, "reference", 1.0)
             report[name] = CameraReport(claps, sharpest, float("nan"), float("nan"))
         elif alignment is None or not alignment.ok:
             verdict = _refusal(name, tracks[name], sharpest, alignment, reference)
-            confidence = 0.0 if alignment is None else alignment.confidence
-            clocks[name] = CameraClock(0.0, 1.0, float("inf"), float("inf"), "clap", confidence, verdict)
+            confidence = 0.0 if alignment is None else min(alignment.confidence, alignment.coherence)
+            clocks[name] = CameraClock(0.0, 1.0, UNKNOWN_STD_S, RATE_STD, "clap", confidence, verdict)
             ratio, coherence = (alignment.peak_ratio, alignment.coherence) if alignment else (float("nan"),) * 2
             report[name] = CameraReport((), sharpest, ratio, coherence)
         else:
@@ -204,29 +209,39 @@ def _choose_reference(heard: Mapping[str, _Track], with_clap: list[str]) -> tupl
 
 def _align(reference: _Track, camera: _Track) -> _Alignment | None:
     """Return the best alignment of a camera's track with the reference's; None if no clap falls into both."""
-    waveforms = {
-        time_s: waveform
-        for time_s in map(float, reference.onsets.claps_s())
+    waveforms = [
+        (waveform, 10 ** (rise_db / 10))
+        for time_s, rise_db in reference.onsets.claps().items()
         if (waveform := clap_waveform(reference.audio, time_s)) is not None
-    }
+    ]
     search_s = SEARCH_S + DRIFT * max(reference.audio.duration_s, camera.audio.duration_s)
-    found: list[tuple[float, tuple[Clap, ...]]] = []
+    found: list[tuple[float, tuple[Clap, ...], Array]] = []
     for height, shift_s in _candidates(reference.onsets, camera.onsets):
-        claps = _match_claps(waveforms, camera, shift_s, search_s)
-        coherence = float(np.mean([clap.coherence for clap in claps])) if claps else 0.0
-        found.append((height * coherence, claps))
+        claps, weights = _match_claps(waveforms, camera, shift_s, search_s)
+        if claps:
+            found.append((height * float(np.average([c.coherence for c in claps], weights=weights)), claps, weights))
     found.sort(key=lambda entry: -entry[0])
-    if not found or found[0][0] <= 0:
+    if not found:
         return None
-    score, claps = found[0]
+    score, claps, weights = found[0]
     second = found[1][0] if len(found) > 1 else 0.0
+
     # Of claps that belong together, the offsets are the same; one that is elsewhere met an echo or another sound.
+    coherence = np.array([clap.coherence for clap in claps])
     offset_s = np.array([clap.session_s - clap.camera_s for clap in claps])
     time_s = np.array([clap.session_s for clap in claps])
-    agree = np.abs(offset_s - np.median(offset_s)) <= AGREEMENT_S + DRIFT * np.abs(time_s - np.median(time_s))
-    agreeing = tuple(clap for clap, good in zip(claps, agree, strict=True) if good)
-    coherence = float(np.mean([clap.coherence for clap in agreeing])) if agreeing else 0.0
-    return _Alignment(agreeing, len(agreeing) / len(claps), second / score, coherence)
+    good = coherence >= NEEDED_COHERENCE
+    if not good.any():
+        return _Alignment((), 0.0, second / score, float(coherence.max()))
+    from_median_s = np.abs(offset_s - np.median(offset_s[good]))
+    coherent = good.copy()
+    good &= from_median_s <= AGREEMENT_S + DRIFT * np.abs(time_s - np.median(time_s[good]))
+    return _Alignment(
+        claps=tuple(clap for clap, agrees in zip(claps, good, strict=True) if agrees),
+        agreement=float(min(weights[good].sum() / weights.sum(), good.sum() / coherent.sum())),
+        peak_ratio=second / score,
+        coherence=float(np.average(coherence[good], weights=weights[good])) if good.any() else 0.0,
+    )
 
 
 def _candidates(reference: Onsets, camera: Onsets) -> list[tuple[float, float]]:
@@ -248,14 +263,18 @@ def _candidates(reference: Onsets, camera: Onsets) -> list[tuple[float, float]]:
     return candidates
 
 
-def _match_claps(waveforms: Mapping[float, Array], camera: _Track, shift_s: float, search_s: float) -> tuple[Clap, ...]:
-    """Find the reference's claps, by their time, in a camera's track that is shifted by about `shift_s`."""
-    claps = []
-    for time_s, waveform in waveforms.items():
-        match = match_waveform(waveform, camera.audio, time_s - shift_s, search_s)
+def _match_claps(
+    waveforms: list[tuple[ClapWaveform, float]], camera: _Track, shift_s: float, search_s: float
+) -> tuple[tuple[Clap, ...], Array]:
+    """Find the reference's claps in a camera's track, shifted by about `shift_s`; return them and their weights."""
+    claps, weights = [], []
+    for waveform, weight in waveforms:
+        expected_s = waveform.attack_s - shift_s
+        match = match_waveform(waveform, camera.audio, expected_s, search_s)
         if match is not None:
-            claps.append(Clap(time_s - shift_s + match.shift_s, time_s, match.coherence, match.std_s))
-    return tuple(claps)
+            claps.append(Clap(expected_s + match.shift_s, waveform.attack_s, match.coherence, match.std_s))
+            weights.append(weight)
+    return tuple(claps), np.array(weights)
 
 
 def _clock(alignment: _Alignment) -> CameraClock:
@@ -289,12 +308,12 @@ def _refusal(
             f"ambiguous: the second-best alignment with {reference} scores {alignment.peak_ratio:.2f} of the best, "
             f"needed at most {1 - NEEDED_CONFIDENCE:.2f}. {remedy}"
         )
-    if alignment.agreement <= NEEDED_AGREEMENT:
+    if alignment.coherence >= NEEDED_COHERENCE and alignment.agreement <= NEEDED_AGREEMENT:
         return (
-            f"contradictory: only {alignment.agreement:.0%} of the claps that {reference} hears too give one offset, "
-            f"needed more than {NEEDED_AGREEMENT:.0%}. {remedy}"
+            f"contradictory: {alignment.agreement:.0%} of the claps that {reference} hears give one offset, needed "
+            f"more than {NEEDED_AGREEMENT:.0%}. {remedy}"
         )
     return (
-        f"weak: the sounds that should be the claps of {reference} agree with them by {alignment.coherence:.2f}, "
+        f"weak: the waveforms that should be the claps of {reference} agree with them by {alignment.coherence:.2f}, "
         f"needed {alignment.needed_coherence:.2f}. {remedy}"
     )

@@ -51,16 +51,16 @@ class Onsets:
         """The largest rise of the track."""
         return float(self.rise_db.max(initial=0.0))
 
-    def claps_s(self) -> Array:
-        """Return the times of the sharpest onsets in order: at most `MAX_CLAPS`, `CLAP_SPACING_S` apart or more."""
-        times: list[float] = []
+    def claps(self) -> dict[float, float]:
+        """Return time (s) and rise (dB) of the sharpest onsets: at most `MAX_CLAPS`, `CLAP_SPACING_S` apart or more."""
+        claps: dict[float, float] = {}
         for index in np.argsort(-self.rise_db):
             time_s = self.start_s + float(index) * HOP_S
-            if self.rise_db[index] < CLAP_RISE_DB or len(times) == MAX_CLAPS:
+            if self.rise_db[index] < CLAP_RISE_DB or len(claps) == MAX_CLAPS:
                 break
-            if all(abs(time_s - other) >= CLAP_SPACING_S for other in times):
-                times.append(time_s)
-        return np.sort(np.array(times))
+            if all(abs(time_s - other) >= CLAP_SPACING_S for other in claps):
+                claps[time_s] = float(self.rise_db[index])
+        return dict(sorted(claps.items()))
 
 
 def onset_envelope(audio: Audio) -> Onsets:

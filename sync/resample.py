@@ -80,7 +80,8 @@ def nominal_interval_s(times_s: Array) -> float:
     The median alone would be off where time stamps are rounded (33, 33, 34 ms at 30 fps).
     """
     intervals = np.diff(times_s)
-    middle = float(np.median(intervals))
+    # The lower of two middle values, not their mean, which may be far from every interval.
+    middle = float(np.sort(intervals)[(len(intervals) - 1) // 2])
     return float(intervals[np.abs(intervals - middle) < 0.5 * middle].mean())
 
 

@@ -14,10 +14,31 @@ Array = npt.NDArray[np.float64]
 
 RATE_HZ = 48_000
 BAND_HZ = (500.0, 8000.0)
-# The attack and what follows it at once: later comes the room, which every camera hears differently.
-BEFORE_S, AFTER_S = 0.010, 0.025
+# An onset is known to two hops of the envelope; the attack is the first sample of a third of the largest near there.
+ATTACK_WITHIN_S, ATTACK_SHARE = 0.015, 0.3
+BEFORE_S, AFTER_S = 0.003, 0.032
+# The direct sound counts most: later comes the room, which every camera hears differently.
+DECAY_S = 0.012
 # Margin for the ringing of resampling and band-pass.
 EDGE_S = 0.010
+# Coherence may be found this far from the best correlation: less than two periods of the lowest frequency.
+LAG_S = 0.0005
+
+
+@dataclass(frozen=True, eq=False)
+class ClapWaveform:
+    """A clap as one camera heard it.
+
+    Attributes
+    ----------
+    attack_s
+        When it begins, on the camera's clock.
+    samples
+        (n,) band-limited sound at `RATE_HZ` from `BEFORE_S` before to `AFTER_S` after that.
+    """
+
+    attack_s: float
+    samples: Array
 
 
 @dataclass(frozen=True)
@@ -29,7 +50,7 @@ class WaveformMatch:
     shift_s
         How much later the clap is in the other track than was assumed.
     coherence
-        Normalised correlation of the two waveforms there, 1: the same up to gain.
+        How well the phases agree there, in [0, 1]; 1: the same waveform up to gain.
     std_s
         Standard deviation of `shift_s` that the part which does not fit implies.
     """
@@ -39,23 +60,26 @@ class WaveformMatch:
     std_s: float
 
 
-def clap_waveform(track: Audio, time_s: float) -> Array | None:
-    """Return the band-limited waveform (n,) around a clap at `RATE_HZ`.
+def clap_waveform(track: Audio, time_s: float) -> ClapWaveform | None:
+    """Find the attack of a clap near a time and return what sounds from there; None where the track does not reach."""
+    near = _excerpt(track, time_s - ATTACK_WITHIN_S, time_s + ATTACK_WITHIN_S)
+    if near is None or not near.any():
+        return None
+    loud = np.abs(near) >= ATTACK_SHARE * np.abs(near).max()
+    attack_s = time_s - ATTACK_WITHIN_S + int(np.argmax(loud)) / RATE_HZ
+    samples = _excerpt(track, attack_s - BEFORE_S, attack_s + AFTER_S)
+    return None if samples is None else ClapWaveform(attack_s, samples)
 
-    None where the track does not reach as far as `BEFORE_S` before and `AFTER_S` after it.
-    """
-    return _excerpt(track, time_s - BEFORE_S, time_s + AFTER_S)
 
-
-def match_waveform(clap: Array, track: Audio, time_s: float, search_s: float) -> WaveformMatch | None:
-    """Find a clap in a track by normalised cross-correlation, to a fraction of a sample.
+def match_waveform(clap: ClapWaveform, track: Audio, attack_s: float, search_s: float) -> WaveformMatch | None:
+    """Find a clap in another camera's track, to a fraction of a sample.
 
     Parameters
     ----------
     clap
-        From `clap_waveform` of another track.
-    track, time_s
-        The track, and when the clap is assumed in it, on its own clock.
+        As the first camera heard it.
+    track, attack_s
+        The other track, and when the attack is assumed in it, on its own clock.
     search_s
         How far from there it is searched.
 
@@ -66,34 +90,60 @@ def match_waveform(clap: Array, track: Audio, time_s: float, search_s: float) ->
 
     Notes
     -----
+    The shift is that of the highest normalised cross-correlation, weighted towards the attack. Coherence is measured
+    there anew, by the cross-spectrum divided by the root of the amplitudes: half way to the phase transform (Knapp and
+    Carter 1976, GCC-PHAT), so that one strong resonance cannot make two different claps alike.
+
     The standard deviation is the Cramér-Rao bound of a delay in white noise (Kay, Fundamentals of Statistical Signal
-    Processing I, 3.11): 1 / (2 pi f_rms sqrt(2 E / N0)), where the part of the energy that does not fit, 1 - rho^2, is
-    taken as the noise in the 2 B T degrees of freedom of the band.
+    Processing I, 3.11), 1 / (2 pi f_rms sqrt(2 E / N0)), where the share of the energy that does not fit, 1 - rho^2, is
+    taken as noise in the 2 B T degrees of freedom of band and window.
     """
     from scipy.signal import correlate
 
-    field = _excerpt(track, time_s - BEFORE_S - search_s, time_s + AFTER_S + search_s)
+    field = _excerpt(track, attack_s - BEFORE_S - search_s, attack_s + AFTER_S + search_s)
     if field is None:
         return None
-    # rho(shift) = sum(w x y) / sqrt(sum(w x^2) sum(w y^2)): the weights w fade the clap in and out.
-    weights = np.hanning(len(clap))
+    weights, own = _weights(), clap.samples
+    # rho(shift) = sum(w x y) / sqrt(sum(w x^2) sum(w y^2))
     energy = correlate(field**2, weights, mode="valid", method="fft")
     # Where the track is silent the quotient would be rounding errors over rounding errors.
-    norm = np.sqrt(np.maximum(energy, 1e-6 * energy.max()) * np.sum(weights * clap**2))
+    norm = np.sqrt(np.maximum(energy, 1e-6 * energy.max()) * np.sum(weights * own**2))
     if not norm.all():
         return None
-    rho = correlate(field, weights * clap, mode="valid", method="fft") / norm
+    rho = correlate(field, weights * own, mode="valid", method="fft") / norm
     peak = int(np.argmax(rho))
     # A parabola through the three highest values: at 48 kHz, six samples for the shortest period of the band.
-    fraction = 0.0
+    fraction, height = 0.0, float(rho[peak])
     if 0 < peak < len(rho) - 1:
         before, at, after = rho[peak - 1 : peak + 2]
         fraction = float(0.5 * (before - after) / (before - 2 * at + after))
-    coherence = float(np.clip(rho[peak], 0, 1))
-    freedom = 2 * (BAND_HZ[1] - BAND_HZ[0]) * (BEFORE_S + AFTER_S)
-    noise = (1 - coherence**2) / max(coherence**2, 1e-12)
-    std_s = float(np.sqrt(noise / freedom) / (2 * np.pi * _rms_frequency_hz(weights * clap)))
-    return WaveformMatch((peak + fraction) / RATE_HZ - search_s, coherence, std_s)
+        height = float(at - 0.25 * (before - after) * fraction)
+    freedom = 2 * (BAND_HZ[1] - BAND_HZ[0]) * float(weights.sum()) / RATE_HZ
+    height = min(max(height, 1e-3), 1.0)
+    std_s = np.sqrt((1 - height**2) / height**2 / freedom) / (2 * np.pi * _rms_frequency_hz(np.sqrt(weights) * own))
+    coherence = _coherence(np.sqrt(weights) * own, np.sqrt(weights) * field[peak : peak + len(own)])
+    return WaveformMatch((peak + fraction) / RATE_HZ - search_s, coherence, float(std_s))
+
+
+def _coherence(first: Array, second: Array) -> float:
+    """Return the peak of the half-whitened correlation within `LAG_S`, normalised to [0, 1]."""
+    finer = 4  # the lag between two samples
+    size = 2 * len(first)
+    frequency = np.fft.rfftfreq(size, 1 / RATE_HZ)
+    band = (frequency >= BAND_HZ[0]) & (frequency <= BAND_HZ[1])
+    a, b = np.fft.rfft(first, size) * band, np.fft.rfft(second, size) * band
+    whitened = a * b.conj() / np.sqrt(np.maximum(np.abs(a) * np.abs(b), 1e-30))
+    correlation = np.fft.irfft(whitened, finer * size) * (finer * size / 2)
+    lags = round(LAG_S * RATE_HZ * finer)
+    highest = max(correlation[: lags + 1].max(), correlation[-lags:].max())
+    return float(np.clip(highest / np.sqrt(np.abs(a).sum() * np.abs(b).sum()), 0, 1))
+
+
+@lru_cache(maxsize=1)
+def _weights() -> Array:
+    since_s = np.arange(round((BEFORE_S + AFTER_S) * RATE_HZ)) / RATE_HZ - BEFORE_S
+    weights: Array = np.exp(-np.maximum(since_s, 0) / DECAY_S) * np.clip(1 + since_s / BEFORE_S, 0, 1)
+    return weights
 
 
 def _excerpt(audio: Audio, from_s: float, to_s: float) -> Array | None:
