@@ -25,7 +25,7 @@ bench: $(VENV)/.ready-dev
 	for name in calibration triangulation; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 docs: $(VENV)/.ready-dev
-	$(BIN)/pytest tests/session/test_docs.py
+	$(BIN)/pytest tests/end_to_end/test_docs.py
 
 # Render the embedded example again (needs the extra `blender`; an hour on two cores).
 example: $(VENV)/.ready-dev

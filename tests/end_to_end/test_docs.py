@@ -1,0 +1,62 @@
+"""The commands in the README and in docs/ are real: each is known, and the README's recipe runs as written."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from session.demo import EXAMPLE, TAKE
+
+ROOT = Path(__file__).parent.parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+CLAPCAP = [sys.executable, "-m", "session"]
+
+
+def commands(page: Path, program: str) -> list[list[str]]:
+    """Return the commands of a page that call `program`, in console blocks and in code spans, as words."""
+    text = page.read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line[2:].split("  #")[0] for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    spans = re.findall(rf"`({program} [^`]+)`", text)
+    return [shlex.split(line) for line in (*lines, *spans) if line.startswith(program + " ")]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_make_target_exists(page: Path) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    for words in commands(page, "make"):
+        target = words[1].split("=")[0]
+        assert target in targets, " ".join(words)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_command_and_flag_exists(page: Path) -> None:
+    for words in commands(page, "clapcap"):
+        name = words[1]
+        if name.startswith("-") or name.isupper():
+            continue
+        told = subprocess.run([*CLAPCAP, name, "--help"], capture_output=True, text=True, env={"COLUMNS": "200"})
+        assert told.returncode == 0, " ".join(words)
+        for flag in (word for word in words[2:] if word.startswith("-")):
+            assert re.search(rf"(^|[\s,]){re.escape(flag)}\b", told.stdout), " ".join(words)
+
+
+@pytest.mark.slow
+def test_the_readme_recipe_runs_as_written(tmp_path: Path) -> None:
+    for source, folder in ((EXAMPLE / "calibration", "board"), (EXAMPLE / "takes" / TAKE, "dance")):
+        (tmp_path / folder).symlink_to(source)
+    block = next(b for b in (ROOT / "README.md").read_text().split("```") if b.startswith("console\n$ clapcap new"))
+    for line in block.splitlines()[1:]:
+        words = shlex.split(line[2:])
+        done = subprocess.run([*CLAPCAP, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stderr}"
+    results = tmp_path / "my-session" / "results" / TAKE
+    named = re.findall(r"`(dance\.\w+|\w+\.npz|overlay\.png)`", (ROOT / "README.md").read_text())
+    assert {"dance.bvh", "dance.trc", "overlay.png"} <= set(named)
+    for name in named:
+        assert (results / name).stat().st_size > 0
