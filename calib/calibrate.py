@@ -18,6 +18,7 @@ from calib.shared_views import SharedViews, shared_view_matrix
 from calib.stray_corners import without_stray_corners, without_stray_velocities
 from calib.world import WorldChoice, choose_world
 from clapcap.errors import CalibrationError
+from sync.time_map import TimeMap
 
 Array = npt.NDArray[np.float64]
 
@@ -26,6 +27,9 @@ MAX_RMSE = 0.005
 
 MAX_OUTLIERS = 0.4
 """Share of corners. More than that, and the cameras do not see one rigid board at one time."""
+
+CERTAIN_SIGMA = 4.0
+"""Lags further from 0 are believed."""
 
 
 @dataclass(frozen=True)
@@ -130,8 +134,21 @@ class CalibrationReport:
 
     @property
     def lag_s(self) -> Mapping[str, float]:
-        """The lags by camera: add each to its clock's offset to bring later recordings in step."""
+        """The lags by camera, seconds."""
         return {camera.name: camera.lag_s for camera in self.cameras}
+
+    def certain_lag_s(self, time_map: TimeMap) -> Mapping[str, float]:
+        """Return the lags that takes should be corrected by: to be added to the session time of a camera's frames.
+
+        A camera's own delay is the same in every recording, while errors of a clap's offset are not. Lags within
+        `CERTAIN_SIGMA` of what the clocks' own uncertainties and the lag's explain are therefore returned as 0.
+        """
+        anchor = time_map.cameras[self.anchor].offset_std_s
+        certain = {}
+        for camera in self.cameras:
+            sigma = np.hypot(camera.lag_std_s, np.hypot(anchor, time_map.cameras[camera.name].offset_std_s))
+            certain[camera.name] = camera.lag_s if abs(camera.lag_s) > CERTAIN_SIGMA * sigma else 0.0
+        return certain
 
 
 @dataclass(frozen=True, eq=False)

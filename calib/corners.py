@@ -22,8 +22,8 @@ DECIDED_CORNERS = 40
 markers lie where the layout says, and an inverted marker is not found at all."""
 
 HALF_PIXEL = 0.5
-"""OpenCV's CharucoDetector adds this to what its own cornerSubPix finds, so that (0, 0) is the corner of a pixel; here it
-is the centre. Tested on drawn boards."""
+"""OpenCV's CharucoDetector adds this to what its own cornerSubPix finds, so that (0, 0) is the corner of a pixel; here
+it is the centre. Tested on drawn boards."""
 
 MIN_CORNERS = 4
 """Fewer corners in a frame do not fix the board's pose."""

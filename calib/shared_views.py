@@ -140,9 +140,17 @@ def by_session_time(
     Raises
     ------
     CalibrationError
-        If the cameras did not see the same kind of board, or never recorded at the same time.
+        If the cameras did not see the same kind of board, or their frames are too far apart to interpolate.
     """
     board = _common_board(views)
+    for view in views:
+        interval_s = float(np.median(np.diff(view.time_s))) if len(view.time_s) > 1 else 0.0
+        if interval_s > max_gap_s:
+            raise CalibrationError(
+                f"{view.camera}: its frames are {interval_s:.2f} s apart, but corners that move are interpolated over "
+                f"{max_gap_s:g} s at most. Use more of its frames (a smaller step), or a table of time stamps that groups "
+                "frames taken together."
+            )
     reference = max(views, key=lambda view: int(view.seen.sum()))
     time_s = np.asarray(session_time_s[reference.camera])
     tracks = [_interpolate(view.xy_px, np.asarray(session_time_s[view.camera]), time_s, max_gap_s) for view in views]

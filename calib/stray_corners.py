@@ -16,8 +16,8 @@ STRAY = 0.01
 board by less than this unless it fills a wide-angle picture, where it has many corners left."""
 
 AHEAD_S = 0.2
-"""Velocities are judged by where they would carry the corners in this time: too short for a board in hands to change its
-course by much, long enough for a velocity that one stray corner spoilt to stand out."""
+"""Velocities are judged by where they would carry the corners in this time: too short for a board in hands to change
+its course by much, long enough for a velocity that one stray corner spoilt to stand out."""
 
 
 def without_stray_corners(shared: SharedViews) -> SharedViews:
@@ -39,7 +39,7 @@ def without_stray_velocities(shared: SharedViews) -> SharedViews:
 
 
 def _planar(shared: SharedViews, xy_px: Array) -> Array:
-    """Return the points (cameras, moments, corners, 2) with those NaN that are no picture of a plane with the others."""
+    """Return the points (cameras, moments, corners, 2), those NaN that are no picture of a plane with the others."""
     import cv2
 
     corners = shared.board.corners_m[:, :2]

@@ -8,6 +8,7 @@ from calib.anipose_solver import calibrate_anipose
 from calib.calibrate import CalibrationOptions, calibrate
 from calib.held_out import held_out_error
 from clapcap.errors import CalibrationError
+from sync.time_map import CameraClock, TimeMap
 
 
 @pytest.fixture(scope="module")
@@ -90,6 +91,19 @@ def test_lags_are_found(make_rig, align):
     np.testing.assert_allclose(found, lag - lag[anchor], atol=0.004)
     believed = calibrate(rig.shared, CalibrationOptions(lag_s_std=0.0))
     assert align(result.cameras, rig.cameras)[0].max() < 0.25 * align(believed.cameras, rig.cameras)[0].max()
+
+
+def test_only_lags_beyond_the_clocks_own_errors_are_certain(make_rig):
+    rig = make_rig(lag_s=(0.0, 0.03, 0.0, 0.0), stray_share=0)
+    report = calibrate(rig.shared).report
+
+    def certain(offset_std_s):
+        clock = CameraClock(0, 1, offset_std_s, 0, "clap", 1)
+        return report.certain_lag_s(TimeMap({name: clock for name in rig.cameras.names}))
+
+    relative = {name: 0.03 * ((name == "cam2") - (report.anchor == "cam2")) for name in rig.cameras.names}
+    assert dict(certain(0.002)) == pytest.approx(relative, abs=0.003)
+    assert set(certain(0.02).values()) == {0.0}
 
 
 def test_aniposelib_solves_the_same_corners(make_rig):

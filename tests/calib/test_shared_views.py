@@ -68,6 +68,12 @@ def test_a_frame_at_the_moment_needs_no_neighbour():
     assert np.isfinite(shared.xy_px[1, :, 0, 0]).tolist() == [False, True, False]
 
 
+def test_frames_too_far_apart_are_refused():
+    a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0, 0.3, 0.6])
+    with pytest.raises(CalibrationError, match=r"b: its frames are 0\.30 s apart"):
+        by_session_time([a, b], {"a": a.time_s, "b": b.time_s})
+
+
 def test_groups_bring_frames_together():
     a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0.1, 0.2, 0.3])
     b = CornerViews("b", BOARD, b.frame_index, b.time_s + 7, b.xy_px, b.image_size_px)
