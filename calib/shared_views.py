@@ -148,8 +148,8 @@ def by_session_time(
         if interval_s > max_gap_s:
             raise CalibrationError(
                 f"{view.camera}: its frames are {interval_s:.2f} s apart, but corners that move are interpolated over "
-                f"{max_gap_s:g} s at most. Use more of its frames (a smaller step), or a table of time stamps that groups "
-                "frames taken together."
+                f"{max_gap_s:g} s at most. Use more of its frames (a smaller step), or a table of time stamps that "
+                "groups frames taken together."
             )
     reference = max(views, key=lambda view: int(view.seen.sum()))
     time_s = np.asarray(session_time_s[reference.camera])
