@@ -79,10 +79,10 @@ def choose_world(
 
     Notes
     -----
-    Without `floor_time_s`, the floor is the longest time in which the board lay still, seen by two cameras or more,
-    within `LYING_DEG` of level, all cameras above it. Origin and axes are the board's. If it never lay like that, the
-    world is levelled by the cameras, its floor put at the lowest place where the board was seen, its origin below the
-    middle of the board's places, its X axis along the first camera's.
+    Without `floor_time_s`, the floor is the longest time in which the board lay still, seen by two cameras or more (by
+    one, if there is no such time), within `LYING_DEG` of level, all cameras above it. Origin and axes are the board's.
+    If it never lay like that, the world is levelled by the cameras, its floor put at the lowest place where the board
+    was seen, its origin below the middle of the board's places, its X axis along the first camera's.
 
     Raises
     ------
@@ -92,14 +92,18 @@ def choose_world(
     if floor_time_s is not None:
         return _from_named_moment(T_cam_world, T_world_board, time_s, floor_time_s)
     up = level_up(T_cam_world)
-    stretch = _longest_stretch(_floor_moments(T_cam_world, T_world_board, camera_count, time_s, corners_m, up), time_s)
+    may_be_floor = _floor_moments(T_cam_world, T_world_board, time_s, corners_m, up)
+    stretch = _longest_stretch(may_be_floor & (camera_count >= 2), time_s)
+    if not len(stretch):
+        stretch = _longest_stretch(may_be_floor, time_s)
     if len(stretch):
         T_old_board = _mean_pose(T_world_board[stretch])
+        most = int(camera_count[stretch].max())
         lean = np.degrees(np.arccos(np.clip(T_old_board[:3, 2] @ up, -1, 1)))
         return WorldChoice(
             np.linalg.inv(T_old_board),
             f"floor: the board lay still from {time_s[stretch[0]]:.2f} to {time_s[stretch[-1]]:.2f} s, seen by up to "
-            f"{camera_count[stretch].max()} cameras, {lean:.0f} degrees from the cameras' level; origin and axes are "
+            f"{most} camera{'s' if most > 1 else ''}, {lean:.0f} degrees from the cameras' level; origin and axes are "
             "the board's",
             stretch,
         )
@@ -153,7 +157,6 @@ def _from_named_moment(T_cam_world: Array, T_world_board: Array, time_s: Array, 
 def _floor_moments(
     T_cam_world: Array,
     T_world_board: Array,
-    camera_count: npt.NDArray[np.int64],
     time_s: Array,
     corners_m: Array,
     up: Array,
@@ -161,7 +164,7 @@ def _floor_moments(
     """Return (moments,): whether the board may lie on the floor then, and has not moved for a while."""
     places = corners_m @ np.swapaxes(T_world_board[:, :3, :3], 1, 2) + T_world_board[:, None, :3, 3]
     lies = T_world_board[:, :3, 2] @ up > np.cos(np.radians(LYING_DEG))
-    good = lies & (camera_count >= 2) & ~_cameras_below(T_cam_world, T_world_board).any(axis=1)
+    good = lies & ~_cameras_below(T_cam_world, T_world_board).any(axis=1)
     earlier = np.searchsorted(time_s, time_s - STILL_S, side="right") - 1
     known = (earlier >= 0) & (time_s - time_s[np.maximum(earlier, 0)] < 2 * STILL_S)
     moved = np.linalg.norm(places - places[np.maximum(earlier, 0)], axis=2).max(axis=1)
@@ -202,7 +205,7 @@ def _levelled(
     return WorldChoice(
         T_world_old,
         "no floor was found: the board never lay still, face up and level within "
-        f"{LYING_DEG:g} degrees, in view of two cameras; the world is levelled by the cameras, and its height 0 is the "
+        f"{LYING_DEG:g} degrees, in view of a camera; the world is levelled by the cameras, and its height 0 is the "
         "lowest place where the board was seen. Lay the board on the floor at the end of the recording, or name the "
         "time at which it lies there",
         np.zeros(0, dtype=np.intp),

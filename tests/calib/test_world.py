@@ -52,6 +52,12 @@ def test_up_of_cameras_that_look_the_same_way_is_their_own():
     np.testing.assert_allclose(level_up(T), [0, 0, 1], atol=1e-9)
 
 
+def test_a_floor_that_one_camera_saw_is_better_than_none():
+    T_cam, T_board = in_another_frame(cameras_on_a_ring(), carried_then_lying())
+    world = choose_world(T_cam, T_board, np.full(25, 1), np.arange(25) / 10, CORNERS)
+    assert "seen by up to 1 camera," in world.policy
+
+
 def test_the_floor_is_the_board_that_lies_still():
     cameras, boards = cameras_on_a_ring(), carried_then_lying()
     T_cam, T_board = in_another_frame(cameras, boards)
