@@ -29,9 +29,9 @@ CANDIDATE_SHARE = 0.3
 MAX_CANDIDATES = 64
 # Peaks closer than this are the same alignment: a clap's echo in the room, or the width of an onset.
 DISTINCT_S = 0.1
-# Coarse alignment is good to two hops; two crystals drift apart by this more.
+# Coarse alignment is good to two hops; two clocks drift apart by this more: bad telephones have 200 ppm.
 SEARCH_S = 0.012
-DRIFT = 100e-6
+DRIFT = 200e-6
 
 NEEDED_CONFIDENCE = 0.3
 # Different claps agreed by 0.3 in the median and by up to 0.6 by chance, in 600 pairs of simulated ones; the same clap
