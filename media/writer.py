@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -170,6 +171,8 @@ class VideoWriter:
     ) -> None:
         try:
             try:
+                if error is None and self._count == 0:
+                    raise MediaError(f"{self.path} cannot be written: there is no frame to write.")
                 if error is None:
                     self._write_sound(float("inf"))
                     self._container.mux(self._video.encode(None))
@@ -183,7 +186,8 @@ class VideoWriter:
             if error is None:
                 raise self._failure(failure) from failure
         finally:
-            self._partial.unlink(missing_ok=True)
+            with suppress(OSError):
+                self._partial.unlink(missing_ok=True)
 
     def _failure(self, error: Exception) -> MediaError:
         reason = getattr(error, "strerror", None) or str(error)

@@ -78,6 +78,31 @@ def test_what_cannot_be_written(tmp_path):
         pass
 
 
+def test_a_video_without_frames_is_not_written(tmp_path):
+    with pytest.raises(MediaError, match="no frame to write"), VideoWriter(tmp_path / "a.mp4", (64, 48)):
+        pass
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_full_disk_leaves_nothing(tmp_path):
+    resource = pytest.importorskip("resource", reason="limits of file sizes are Unix's")
+
+    def fill():
+        noise = np.random.default_rng(0).integers(0, 255, (240, 320, 3), dtype=np.uint8)
+        with VideoWriter(tmp_path / "a.mp4", (320, 240), crf=10) as writer:
+            for i in range(60):
+                writer.write(np.roll(noise, i, axis=0))
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, hard))
+    try:
+        with pytest.raises(MediaError, match=r"a\.mp4 cannot be written \(.*the disk has room"):
+            fill()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_misuse_is_refused(tmp_path):
     with VideoWriter(tmp_path / "a.mp4", (64, 48)) as writer:
         picture = np.zeros((48, 64, 3), dtype=np.uint8)
