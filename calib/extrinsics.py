@@ -148,7 +148,9 @@ def _planar_poses(undistorted: Array, usable: Mask, corners_m: Array) -> Array:
         _, rotations, translations, _ = cv2.solvePnPGeneric(
             corners_m[seen] * [1, -1, 1], xy[seen], np.eye(3), np.zeros(5), flags=cv2.SOLVEPNP_IPPE
         )
-        for place in range(2):
+        if not rotations:  # corners on one line
+            continue
+        for place in range(2 if len(rotations) else 0):  # it finds none in the picture of a plane seen edge on
             T = np.eye(4)
             pick = min(place, len(rotations) - 1)
             T[:3, :3] = cv2.Rodrigues(rotations[pick])[0]

@@ -126,7 +126,8 @@ def by_session_time(
 ) -> SharedViews:
     """Bring corners together at the times of the frames of one camera: that which saw the board most often.
 
-    The other cameras' corners are interpolated in time, each between the neighbouring frames if both saw it.
+    Before it began and after it ended, the frames of the camera count that saw the board most often of the rest. The
+    other cameras' corners are interpolated in time, each between the neighbouring frames if both saw it.
 
     Parameters
     ----------
@@ -151,8 +152,11 @@ def by_session_time(
                 f"{max_gap_s:g} s at most. Use more of its frames (a smaller step), or a table of time stamps that "
                 "groups frames taken together."
             )
-    reference = max(views, key=lambda view: int(view.seen.sum()))
-    time_s = np.asarray(session_time_s[reference.camera])
+    time_s = np.zeros(0)
+    for view in sorted(views, key=lambda view: int(view.seen.sum()), reverse=True):
+        own_s = np.asarray(session_time_s[view.camera])
+        outside = (own_s < time_s[0]) | (own_s > time_s[-1]) if len(time_s) else np.ones(len(own_s), dtype=bool)
+        time_s = np.sort(np.concatenate([time_s, own_s[outside]]))
     tracks = [_interpolate(view.xy_px, np.asarray(session_time_s[view.camera]), time_s, max_gap_s) for view in views]
     return _shared(views, board, time_s, tracks)
 

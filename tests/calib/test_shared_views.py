@@ -54,6 +54,17 @@ def test_other_cameras_are_interpolated_to_the_reference():
     np.testing.assert_allclose(shared.velocity_px_s[:, :20, :, 0], 100)
 
 
+def test_moments_before_the_reference_began_count_too():
+    a, b, c = (
+        corner_views("a", [0.5, 0.6, 0.7]),
+        corner_views("b", [0.3, 0.4, 0.5, 0.55]),
+        corner_views("c", [0.2, 0.4]),
+    )
+    shared = by_session_time([a, b, c], {view.camera: view.time_s for view in (a, b, c)})
+    np.testing.assert_allclose(shared.time_s, [0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7])
+    assert shared_view_matrix(shared).tolist() == [[4, 2, 0], [2, 4, 2], [0, 2, 3]]
+
+
 def test_nothing_is_interpolated_across_a_gap():
     a = corner_views("a", [0, 0.1, 0.2, 0.3, 0.4])
     b = corner_views("b", [0, 0.1, 0.4], seen=[1, 1, 1])
