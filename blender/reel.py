@@ -24,6 +24,8 @@ from clapcap.progress import Progress, silent
 Array = npt.NDArray[np.float64]
 
 ROOM_SEED = 5
+EXPLAINED = 2
+"""Exit code of a worker whose last line is an error message for the user."""
 
 
 def frame_path(cache: Path, recording: Recording, camera: str, frame: int) -> Path:
@@ -42,7 +44,7 @@ def render(recording: Recording, cache: Path, workers: int = 1, progress: Progre
     Raises
     ------
     ClapcapError
-        If a worker fails: with the last lines that it wrote.
+        If a worker fails: with what it said.
     """
     wanted = frames_of(recording)
     missing = [job for job in wanted if not frame_path(cache, recording, *job).exists()]
@@ -77,12 +79,16 @@ def render(recording: Recording, cache: Path, workers: int = 1, progress: Progre
             except subprocess.TimeoutExpired:
                 break
     for process, log in processes:
-        if process.returncode != 0:
-            tail = " | ".join(log.read_text(errors="replace").strip().splitlines()[-4:])
-            raise ClapcapError(
-                f"Blender stopped with code {process.returncode} while it rendered `{recording.name}`: {tail}. "
-                f"The frames drawn so far stay in {cache}; start again to go on. The whole log is {log}."
-            )
+        if process.returncode == 0:
+            continue
+        said = log.read_text(errors="replace").strip().splitlines()
+        if process.returncode == EXPLAINED:
+            raise ClapcapError(said[-1])
+        raise ClapcapError(
+            f"Blender stopped with code {process.returncode} while it rendered `{recording.name}`: "
+            f"{' | '.join(said[-4:])} (the whole log: {log}). The frames drawn so far stay in {cache}: start again to "
+            "go on."
+        )
     progress(len(wanted), len(wanted))
 
 
@@ -138,6 +144,9 @@ if __name__ == "__main__":
     code = 0
     try:
         _work(Path(task["cache"]), RECORDINGS[task["recording"]], [(name, frame) for name, frame in task["frames"]])
+    except ClapcapError as error:
+        print(error)
+        code = EXPLAINED
     except BaseException:
         import traceback
 

@@ -79,20 +79,26 @@ def test_without_bpy_the_error_says_what_to_install(monkeypatch):
         stage.import_bpy()
 
 
-def without_bpy(tmp_path, monkeypatch):
-    """Put a bpy that cannot be imported before any other one, for child processes."""
-    (tmp_path / "bpy.py").write_text("raise ImportError('there is no Blender here')\n")
+def put_bpy(tmp_path, monkeypatch, code: str) -> None:
+    """Put a module called bpy before any other one, for child processes."""
+    (tmp_path / "bpy.py").write_text(code)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))
 
 
-def test_a_renderer_that_fails_is_reported_with_its_last_words(tmp_path, monkeypatch):
-    without_bpy(tmp_path, monkeypatch)
-    with pytest.raises(ClapcapError, match=r"stopped with code 1 .* there is no Blender here.*start again"):
+def test_a_renderer_without_blender_says_what_to_install(tmp_path, monkeypatch):
+    put_bpy(tmp_path, monkeypatch, "raise ImportError('no Blender here')")
+    with pytest.raises(ClapcapError, match=r"^Blender's Python module .*no Blender here.*clapcap\[blender\]"):
+        reel.render(CALIBRATION, tmp_path / "frames")
+
+
+def test_a_renderer_that_crashes_is_reported_with_its_last_words(tmp_path, monkeypatch):
+    put_bpy(tmp_path, monkeypatch, "import os; print('out of memory', flush=True); os._exit(139)")
+    with pytest.raises(ClapcapError, match=r"code 139 while it rendered `calibration`: out of memory .*start again"):
         reel.render(CALIBRATION, tmp_path / "frames")
 
 
 def test_frames_that_are_there_are_not_drawn_again(tmp_path, monkeypatch):
-    without_bpy(tmp_path, monkeypatch)  # so that any renderer would fail
+    put_bpy(tmp_path, monkeypatch, "raise ImportError")  # so that any renderer would fail
     for name, frame in reel.frames_of(CALIBRATION):
         path = reel.frame_path(tmp_path, CALIBRATION, name, frame)
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -11,7 +11,7 @@ POINTS = np.array([[1.0, 0.0, 0.0], [0.3, -0.2, 0.7]])
 def test_one_bone_moves_its_points_rigidly():
     turn = Rotation.from_euler("xyz", [20, -130, 75], degrees=True)
     moved = blend(POINTS, np.ones((2, 1)), Rotation.concatenate([turn]), np.array([[0.5, -2.0, 3.0]]))
-    np.testing.assert_allclose(moved, turn.apply(POINTS) + [0.5, -2.0, 3.0], atol=1e-12)
+    np.testing.assert_allclose(moved, turn.apply(POINTS) + np.array([0.5, -2.0, 3.0]), atol=1e-12)
 
 
 def test_half_of_a_right_angle_is_45_degrees_without_loss_of_length():
