@@ -43,7 +43,7 @@ class Detector(Protocol):
         """The points, in the order of the arrays."""
 
     def detect(self, image: Image, time_s: float) -> tuple[DetectedPerson, ...]:
-        """Return the people in a picture, most prominent first.
+        """Return the people in a picture, most prominent first: the others are bystanders.
 
         Parameters
         ----------

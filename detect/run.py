@@ -41,8 +41,8 @@ def ignore(camera: str, keypoints: Keypoints2D) -> None:
 def detect_video(path: Path, detector: Detector, progress: Progress = silent) -> Keypoints2D:
     """Detect one person in every frame of a video, in this process.
 
-    Where the detector finds several people, the first (most prominent) is taken. `detect_videos` also keeps off the
-    terminal what detectors' libraries write there.
+    Where the detector finds several people, the first is taken: for MediaPipe the one that is largest in the picture.
+    `detect_videos` also keeps off the terminal what detectors' libraries write there.
 
     Parameters
     ----------

@@ -25,7 +25,7 @@ INITIAL_NOISE = 0.015
 MIN_CONFIDENCE = 0.1
 # A camera counts as at most this many times noisier or less noisy than the typical camera: with few cameras the
 # residuals cannot tell exactly whose fault they are.
-MAX_RATIO = 3.0
+MAX_RATIO = 2.0
 # Detections are never better than this, even in a noiseless test: a sixteenth of a pixel.
 MIN_NOISE_PX = 1 / 16
 # Rounds of finding the wrong views, and in each, steps of telling the cameras' noise apart: three cameras of 4, 6 and
