@@ -149,9 +149,9 @@ def _import_stage(session: Session, terminal: Terminal) -> None:
 def _solve_stages(session: Session, terminal: Terminal) -> None:
     recording = session.calibration
     recording.need_videos(2, "calibration")
-    time_map = sync_recording(session, recording, terminal)
-    refuse_unsynced(recording, time_map)
     stages = Stages(session, recording, terminal)
+    time_map = sync_recording(session, recording, stages)
+    refuse_unsynced(recording, time_map)
     files = _corner_stages(session, recording, stages)
     settings = session.settings.calibration
     table = [recording.timestamps] if recording.timestamps.exists() else []

@@ -66,7 +66,7 @@ def take_timestamps(recording: Recording, table: Path) -> None:
             shutil.copyfile(table, partial)
 
 
-def sync_recording(session: Session, recording: Recording, terminal: Terminal) -> TimeMap:
+def sync_recording(session: Session, recording: Recording, stages: Stages) -> TimeMap:
     """Run the sync stage of a recording, and return its time map.
 
     Raises
@@ -97,7 +97,7 @@ def sync_recording(session: Session, recording: Recording, terminal: Terminal) -
     )
 
     def make() -> dict[str, Any]:
-        time_map = _estimate(recording, method, settings.offset_s, terminal)
+        time_map = _estimate(recording, method, settings.offset_s, stages.terminal)
         with written_whole(output) as partial:
             time_map.save(partial)
         return {name: [clock.offset_s, clock.confidence, clock.verdict] for name, clock in time_map.cameras.items()}
@@ -106,7 +106,7 @@ def sync_recording(session: Session, recording: Recording, terminal: Terminal) -
         good = sum(verdict == "ok" for _, _, verdict in report.values())
         return f"{good} of {len(report)} cameras on one time line, by {method}"
 
-    Stages(session, recording, terminal).run(stage, make, said)
+    stages.run(stage, make, said)
     return TimeMap.load(output)
 
 

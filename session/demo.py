@@ -80,7 +80,7 @@ def measure(session: Session) -> dict[str, float]:
     clocks = {}
     for recording in (session.calibration, take):
         time_map = TimeMap.load(recording.results / "time_map.json")
-        name = "calibration" if recording is session.calibration else "take"
+        name = "calibration" if recording.name == CALIBRATION else "take"
         middle_s = 4.0  # the recordings are about 8 s long; one clock drifts, so the moment matters
         errors = clock_errors_ms(time_map, truth, recording.name, middle_s)
         clocks[f"sync_{name}_worst_ms"] = max(abs(error) for error in errors.values())

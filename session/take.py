@@ -70,7 +70,7 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
             "is named by its video's stem: give its videos the same name in calibration/ and in every take."
         )
     stages = Stages(session, take, terminal)
-    time_map = sync_recording(session, take, terminal)
+    time_map = sync_recording(session, take, stages)
     refuse_unsynced(take, time_map)
     detect_take(session, take, stages)
     triangulate_take(session, take, time_map, stages)

@@ -35,6 +35,7 @@ def command(
     """
     from session.clocks import remember_sync, sync_recording, sync_table
     from session.folder import Session
+    from session.stages import Stages
     from session.terminal import Terminal
 
     terminal = Terminal()
@@ -56,5 +57,5 @@ def command(
         opened = remember_sync(opened, recordings[0], offsets, timestamps, method)
         recordings = opened.recordings(recordings[0].name)
     for recording in recordings:
-        time_map = sync_recording(opened, recording, terminal)
+        time_map = sync_recording(opened, recording, Stages(opened, recording, terminal))
         sync_table(recording, time_map, terminal)
