@@ -22,8 +22,16 @@ DECIDED_CORNERS = 40
 markers lie where the layout says, and an inverted marker is not found at all."""
 
 HALF_PIXEL = 0.5
-"""OpenCV's CharucoDetector adds this to what its own cornerSubPix finds, so that (0, 0) is the corner of a pixel; here
-it is the centre. Tested on drawn boards."""
+"""OpenCV's CharucoDetector adds this to what its cornerSubPix finds, so that (0, 0) is the corner of a pixel; here it
+is the centre. Tested on drawn boards."""
+
+WINDOW_SHARE = 0.13
+"""Half the window of the sub-pixel search, as a share of the distance to the nearest corner: it then ends where markers
+begin (at 0.125 for markers of 3/4 of a square)."""
+
+WINDOW_PX = (2, 10)
+"""Its limits. CharucoDetector's own search goes down to 1 px, where squares of 10 to 17 px come out 0.2 px too far up
+and left, and 1.3 px off at the 95th percentile; from 2 px on the bias is gone and it is 0.7 px (rendered boards)."""
 
 MIN_CORNERS = 4
 """Fewer corners in a frame do not fix the board's pose."""
@@ -183,8 +191,29 @@ def _kinds(board: CharucoBoard) -> list[CharucoBoard]:
 
 def _detect(detector: Any, image: npt.NDArray[np.uint8], board: CharucoBoard) -> Array:
     """Return (corners, 2), NaN where not seen."""
+    picture = np.bitwise_not(image) if board.inverted else image
     xy = np.full((len(board.corners_m), 2), np.nan)
-    corners, ids, _, _ = detector.detectBoard(255 - image if board.inverted else image)
+    corners, ids, _, _ = detector.detectBoard(picture)
     if ids is not None and len(ids):
         xy[np.ravel(ids)] = np.reshape(corners, (-1, 2)) - HALF_PIXEL
+        _refine(xy, picture, board)
     return xy
+
+
+def _refine(xy: Array, picture: npt.NDArray[np.uint8], board: CharucoBoard) -> None:
+    """Search the corners (corners, 2) again, in place, each in a window that suits its square's size in the picture."""
+    import cv2
+
+    pair = board.neighbours
+    side = np.nan_to_num(np.linalg.norm(xy[pair[:, 0]] - xy[pair[:, 1]], axis=1), nan=np.inf)
+    nearest = np.full(len(xy), np.inf)
+    np.minimum.at(nearest, pair.ravel(), np.repeat(side, 2))
+    # Without a neighbour in sight the square's size is not known: the smallest window is safe.
+    half = np.where(np.isfinite(nearest), WINDOW_SHARE * np.where(np.isfinite(nearest), nearest, 0), 0)
+    window = np.clip(half.round(), *WINDOW_PX).astype(int)
+    seen = np.isfinite(xy[:, 0])
+    criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_MAX_ITER, 30, 1e-3)
+    for size in np.unique(window[seen]):
+        here = seen & (window == size)
+        start = np.array(xy[here].reshape(-1, 1, 2), dtype=np.float32, order="C", copy=True)
+        xy[here] = cv2.cornerSubPix(picture, start, (int(size), int(size)), (-1, -1), criteria)[:, 0]

@@ -34,7 +34,7 @@ def test_charuco4_at_the_lags(corners):
     assert error.observations >= 930
     assert error.reprojection_rmse_px <= 0.75
     assert error.neighbour_std_mm <= 0.45
-    assert error.rigid_rmse_mm <= 0.62
+    assert error.rigid_rmse_mm <= 0.65
     # The reference calibration took its intrinsics from recordings of their own, close to the camera.
     focal = [camera.matrix[0, 0] for camera in result.cameras]
     np.testing.assert_allclose(focal, [903.6, 760.3, 650.8, 639.9], rtol=0.06)
