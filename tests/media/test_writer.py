@@ -73,9 +73,9 @@ def test_what_cannot_be_written(tmp_path):
         VideoWriter(tmp_path / "a.avi", (64, 48))
     with (
         pytest.raises(MediaError, match=r"cannot be written.*the folder exists"),
-        VideoWriter(tmp_path / "gone" / "a.mp4", (64, 48)),
+        VideoWriter(tmp_path / "gone" / "a.mp4", (64, 48)) as writer,
     ):
-        pass
+        writer.write(np.zeros((48, 64, 3), dtype=np.uint8))
 
 
 def test_a_video_without_frames_is_not_written(tmp_path):
