@@ -1,4 +1,4 @@
-"""Ours against aniposelib on a real take: `python -m benchmarks.triangulation`.
+"""Ours against aniposelib on a real take: `python -m benchmarks.triangulation [-o triangulation.json]`.
 
 Takes walk4 of the recordings (CLAPCAP_DATA or ../shared/data): four synchronised cameras, 100 frames, of which one
 camera's detections have left and right exchanged in a third. All solvers get the same detections.
@@ -97,7 +97,7 @@ def measure(
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("--json", type=Path, default=ROOT / "benchmarks" / "results" / "triangulation.json")
+    parser.add_argument("-o", "--output", type=Path, help="also write the table as JSON")
     arguments = parser.parse_args()
     console = Console(width=140)
     data = Path(os.environ.get("CLAPCAP_DATA") or ROOT.parent / "shared" / "data")
@@ -128,9 +128,8 @@ def main() -> None:
             ", ".join(f"{count} of {name}" for name, count in row["exchanged_frames"].items()) or "-",
         )
     console.print(table)
-    arguments.json.parent.mkdir(parents=True, exist_ok=True)
-    arguments.json.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
-    console.print(f"written to {arguments.json}")
+    if arguments.output:
+        arguments.output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
