@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, Any
 from clapcap.errors import CalibrationError, SessionError
 from session.atomic import written_whole
 from session.board import to_charuco
-from session.clocks import refuse_unsynced, session_time_s, sync_recording, take_timestamps, timestamp_groups
+from session.clocks import (
+    refuse_unsynced,
+    session_time_s,
+    sync_method,
+    sync_recording,
+    take_timestamps,
+    timestamp_groups,
+)
 from session.folder import Recording, Session
 from session.manifest import Manifest, Stage
 from session.settings import SOLVERS, update_settings
@@ -180,6 +187,8 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
             "world": report.world,
             "board": str(views[0].board),
             "cameras": [dataclasses.asdict(camera) for camera in report.cameras],
+            "sync": sync_method(time_map),
+            "lag_s": dict(report.certain_lag_s(time_map)),
         }
 
     from calib.shared_views import format_matrix
@@ -241,16 +250,16 @@ def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerV
     """Bring the corners of all cameras to common moments, by whatever times the cameras."""
     from calib.shared_views import by_frame_index, by_group, by_session_time
 
-    methods = {clock.method for clock in time_map.cameras.values()}
-    if methods == {"frames"}:
+    method = sync_method(time_map)
+    if method == "frames":
         return by_frame_index(views)
-    if "timestamps" in methods:
-        groups = timestamp_groups(recording, {view.camera: view.frame_index for view in views})
-        if groups is not None:
-            return by_group(views, groups)
     times = {
         view.camera: session_time_s(recording, time_map, view.camera, view.frame_index, view.time_s) for view in views
     }
+    if method == "timestamps":
+        groups = timestamp_groups(recording, {view.camera: view.frame_index for view in views})
+        if groups is not None:
+            return by_group(views, groups, times)
     return by_session_time(views, times)
 
 
@@ -280,9 +289,12 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
             f"{camera['rmse_px']:.2f}",
             f"{100 * camera['coverage']:.0f} %",
             "reference" if not camera["position_std_m"] else f"{1000 * camera['position_std_m']:.1f}",
+            f"{1000 * report['lag_s'][camera['name']]:+.1f}",
         )
         for camera in report["cameras"]
     ]
-    header = ("camera", "views", "corners", "outliers", "rmse px", "of picture", "± mm")
+    header = ("camera", "views", "corners", "outliers", "rmse px", "of picture", "± mm", "delay ms")
     terminal.table(f"The cameras, from {report['board']}", header, rows)
-    terminal.say(f"World: {report['world']}")
+    if any(report["lag_s"].values()):
+        terminal.say("Delay: how long after its time stamps a camera exposes; takes are corrected by it.")
+    terminal.say(f"World: {report['world']}.")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy.typing as npt
 from clapcap.errors import SessionError, SyncError
 from session.atomic import written_whole
 from session.folder import Recording, Session
-from session.manifest import Stage
+from session.manifest import Manifest, Stage
 from session.settings import SYNC_METHODS, update_settings
 from session.stages import Stages
 from session.terminal import Terminal
@@ -132,6 +133,29 @@ def _estimate(recording: Recording, method: str, offsets: Mapping[str, float], t
     return with_manual_offsets(time_map, offsets)
 
 
+def with_lags(session: Session, time_map: TimeMap) -> TimeMap:
+    """Correct a take's clocks by the delays of the cameras themselves, as far as the calibration is sure of them.
+
+    A camera's delay behind its sound or its time stamps is the camera's own, so it holds for every recording that is
+    synced in the same way; offsets given by hand hold for one recording only.
+    """
+    found = Manifest(session.calibration.results, session.root).report("solve")
+    method = sync_method(time_map)
+    if session.settings.calibration.import_ or method != found.get("sync") or method not in ("clap", "timestamps"):
+        return time_map
+    clocks = {
+        name: dataclasses.replace(clock, offset_s=clock.offset_s + found["lag_s"].get(name, 0.0))
+        for name, clock in time_map.cameras.items()
+    }
+    return TimeMap(clocks)
+
+
+def sync_method(time_map: TimeMap) -> str:
+    """Return the method that all cameras but the reference were synced by; "mixed" if they differ."""
+    methods = {clock.method for clock in time_map.cameras.values()} - {"reference"}
+    return methods.pop() if len(methods) == 1 else "mixed"
+
+
 def refuse_unsynced(recording: Recording, time_map: TimeMap) -> None:
     """Stop where a camera has no time.
 
@@ -162,7 +186,7 @@ def session_time_s(
     from sync.timestamps import read_timestamps
 
     table = read_timestamps(recording.timestamps, tuple(recording.videos))
-    return table.frame_time_s(camera, frame_index)
+    return clock.to_session(table.frame_time_s(camera, frame_index))
 
 
 def timestamp_groups(

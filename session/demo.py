@@ -31,6 +31,10 @@ def run_demo(root: Path, terminal: Terminal) -> Mapping[str, float]:
     """
     if root.exists() and not (root / "session.toml").exists() and any(root.iterdir()):
         raise SessionError(f"{root} exists and is no session. Choose another folder: clapcap demo NAME")
+    for video in find_videos(EXAMPLE / CALIBRATION).values():
+        there = root / CALIBRATION / video.name
+        if there.exists() and there.read_bytes() != video.read_bytes():
+            raise SessionError(f"{root} holds the example of another version. Delete it, or choose: clapcap demo NAME")
     terminal.say("The example: four rendered cameras film a board, then a clap and a dance, so the truth is known.")
     videos = list(find_videos(EXAMPLE / CALIBRATION).values())
     takes = {TAKE: list(find_videos(EXAMPLE / "takes" / TAKE).values())}

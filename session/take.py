@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from clapcap.errors import DetectionError, SessionError
 from session.atomic import written_whole
 from session.calibration import calibrate_session
-from session.clocks import refuse_unsynced, session_time_s, sync_recording
+from session.clocks import refuse_unsynced, session_time_s, sync_recording, with_lags
 from session.folder import Recording, Session
 from session.manifest import Stage
 from session.settings import SOLVERS, update_settings
@@ -72,6 +72,7 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
     stages = Stages(session, take, terminal)
     time_map = sync_recording(session, take, stages)
     refuse_unsynced(take, time_map)
+    time_map = with_lags(session, time_map)
     detect_take(session, take, stages)
     triangulate_take(session, take, time_map, stages)
     fit_take(session, take, stages)
@@ -161,12 +162,16 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         "triangulate",
         [
             *keypoints2d_files(take).values(),
-            take.results / "time_map.json",
             session.cameras_file,
             *([take.timestamps] if take.timestamps.exists() else []),
         ],
         [output],
-        {"solver": settings.solver, "rate_hz": settings.rate_hz, "max_gap_s": settings.max_gap_s},
+        {
+            "solver": settings.solver,
+            "rate_hz": settings.rate_hz,
+            "max_gap_s": settings.max_gap_s,
+            "clocks": {name: [clock.offset_s, clock.rate] for name, clock in time_map.cameras.items()},
+        },
     )
 
     def make() -> Mapping[str, Any]:
