@@ -288,12 +288,12 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
             str(camera["outliers"]),
             f"{camera['rmse_px']:.2f}",
             f"{100 * camera['coverage']:.0f} %",
-            "reference" if not camera["position_std_m"] else f"{1000 * camera['position_std_m']:.1f}",
+            "ref." if not camera["position_std_m"] else f"{1000 * camera['position_std_m']:.1f}",
             f"{1000 * report['lag_s'][camera['name']]:+.1f}",
         )
         for camera in report["cameras"]
     ]
-    header = ("camera", "views", "corners", "outliers", "rmse px", "of picture", "± mm", "delay ms")
+    header = ("camera", "views", "corners", "outliers", "rmse px", "picture", "± mm", "delay ms")
     terminal.table(f"The cameras, from {report['board']}", header, rows)
     if any(report["lag_s"].values()):
         terminal.say("Delay: how long after its time stamps a camera exposes; takes are corrected by it.")
