@@ -10,13 +10,14 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from blender import board, room
+from blender import board, dance, person, room
 from blender.shoot import CAMERAS, DANCE, RECORDINGS, Recording
 from clapcap.errors import ClapcapError
 from clapcap.progress import Progress, silent
@@ -47,7 +48,7 @@ def render(recording: Recording, cache: Path, workers: int = 1, progress: Progre
         If a worker fails: with what it said.
     """
     wanted = frames_of(recording)
-    missing = [job for job in wanted if not frame_path(cache, recording, *job).exists()]
+    missing = [frame for frame in wanted if not frame_path(cache, recording, *frame).exists()]
     if not missing:
         return
     cache.mkdir(parents=True, exist_ok=True)
@@ -56,28 +57,27 @@ def render(recording: Recording, cache: Path, workers: int = 1, progress: Progre
     processes = []
     for worker in range(workers):
         share = missing[worker * len(missing) // workers : (worker + 1) * len(missing) // workers]
-        log = cache / f"{recording.name}-{worker}.log"
-        with log.open("wb") as output:
+        log, job = (cache / f"{recording.name}-{worker}.{kind}" for kind in ("log", "json"))
+        job.write_text(json.dumps({"cache": str(cache), "recording": recording.name, "frames": share}))
+        with log.open("wb") as output, job.open("rb") as task:
             process = subprocess.Popen(
                 [sys.executable, "-m", "blender.reel"],
-                stdin=subprocess.PIPE,
+                stdin=task,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 env=environment,
             )
-        assert process.stdin is not None
-        job = {"cache": str(cache), "recording": recording.name, "frames": share}
-        process.stdin.write(json.dumps(job).encode())
-        process.stdin.close()
         processes.append((process, log))
-    while any(process.poll() is None for process, _ in processes):
-        done = sum(frame_path(cache, recording, *job).exists() for job in wanted)
-        progress(done, len(wanted))
+    try:
+        while any(process.poll() is None for process, _ in processes):
+            progress(sum(frame_path(cache, recording, *frame).exists() for frame in wanted), len(wanted))
+            for process, _ in processes:
+                with suppress(subprocess.TimeoutExpired):
+                    process.wait(timeout=0.5)
+    finally:
         for process, _ in processes:
-            try:
-                process.wait(timeout=1.0)
-            except subprocess.TimeoutExpired:
-                break
+            process.kill()  # does nothing to one that has ended
+            process.wait()
     for process, log in processes:
         if process.returncode == 0:
             continue
@@ -103,8 +103,6 @@ class Scene:
         self.stage.add("floor", room.floor(rng), casts_shadow=False)
         self.stage.add("walls", room.walls(rng), casts_shadow=False)
         if recording is DANCE:
-            from blender import dance, person
-
             self._pose = dance.pose
             body = person.build()
             caster = person.build_shadow_caster(body)

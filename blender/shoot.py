@@ -95,7 +95,7 @@ class Recording:
 
 
 DRIFTING_RATE = 1 + 2e-4
-"""cam3's clock runs slow by 200 ppm: bad, yet seen in telephones."""
+"""cam4's clock runs slow by 200 ppm: bad, yet seen in telephones."""
 
 CALIBRATION = Recording(
     name="calibration",
@@ -105,8 +105,8 @@ CALIBRATION = Recording(
         {
             "cam1": Clock(0.0, 1.0, 410),
             "cam2": Clock(0.7377, 1.0, 388),
-            "cam3": Clock(-0.8213, DRIFTING_RATE, 435),
-            "cam4": Clock(-1.4146, 1.0, 453),
+            "cam3": Clock(-0.8213, 1.0, 435),
+            "cam4": Clock(-1.4146, DRIFTING_RATE, 453),
         }
     ),
 )
@@ -119,8 +119,8 @@ DANCE = Recording(
         {
             "cam1": Clock(0.0, 1.0, 255),
             "cam2": Clock(0.4128, 1.0, 246),
-            "cam3": Clock(-0.6391, DRIFTING_RATE, 271),
-            "cam4": Clock(-1.1854, 1.0, 288),
+            "cam3": Clock(-0.6391, 1.0, 271),
+            "cam4": Clock(-1.1854, DRIFTING_RATE, 288),
         }
     ),
 )

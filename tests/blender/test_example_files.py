@@ -88,7 +88,7 @@ def test_the_clap_is_heard_at_the_true_moment(recording, name, truth):
     assert rate_hz == (44_100 if name == "cam2" else 48_000)
     place = list(truth["camera_names"]).index(name)
     prefix = "calibration" if recording is CALIBRATION else "take"
-    heard_s = truth[f"{prefix}_clap_s"] + truth["clap_travel_s"][place]
+    heard_s = truth[f"{prefix}_clap_s"] + truth[f"{prefix}_clap_travel_s"][place]
     expected_s = (heard_s - truth[f"{prefix}_offset_s"][place]) / truth[f"{prefix}_rate"][place]
     onset_s = times[np.argmax(np.abs(samples) > 0.2 * np.abs(samples).max())]
     assert abs(onset_s - expected_s) < 0.5e-3
