@@ -288,7 +288,7 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
             str(camera["outliers"]),
             f"{camera['rmse_px']:.2f}",
             f"{100 * camera['coverage']:.0f} %",
-            "ref." if not camera["position_std_m"] else f"{1000 * camera['position_std_m']:.1f}",
+            _deviation_mm(camera["position_std_m"]),
             f"{1000 * report['lag_s'][camera['name']]:+.1f}",
         )
         for camera in report["cameras"]
@@ -298,3 +298,10 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
     if any(report["lag_s"].values()):
         terminal.say("Delay: how long after its time stamps a camera exposes; takes are corrected by it.")
     terminal.say(f"World: {report['world']}.")
+
+
+def _deviation_mm(position_std_m: float | None) -> str:
+    """Put a camera's uncertainty into a cell: that of the reference camera is 0 by definition, aniposelib has none."""
+    if position_std_m is None:
+        return "-"
+    return f"{1000 * position_std_m:.1f}" if position_std_m else "ref."

@@ -35,13 +35,13 @@ marker_mm = {marker_mm}
 dictionary = "{dictionary}"
 
 [calibration]
-solver = "clapcap"                  # or "anipose": aniposelib's own, to compare
+solver = "clapcap"                  # "clapcap", or "anipose": aniposelib's own, to compare
 frames = ""                         # START:STOP:STEP of the frames to use; empty: all
 import = ""                         # a calibration made elsewhere (cameras.toml, Qualisys .qca.txt), instead of videos
 floor_time_s = nan                  # when the board lies on the floor, in session time; nan: found by itself
 
 [process]
-solver = "clapcap"                  # or "anipose"
+solver = "clapcap"                  # "clapcap", or "anipose"
 rate_hz = nan                       # frames a second of the result; nan: those of the fastest camera
 max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
 model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
