@@ -46,7 +46,7 @@ def moved_cameras(extra_m: float = 0.0, extra_deg: float = 0.0) -> CameraGroup:
     for place, (name, R, center) in enumerate(zip(NAMES, ORIENTATIONS, CENTERS_M, strict=True)):
         if place == 3:
             R = Rotation.from_euler("x", extra_deg, degrees=True) * R
-            center = center + [0, 0, extra_m]
+            center = center + np.array([0, 0, extra_m])
         # x_ours = MOVED x_true + SHIFT, so the camera's rotation from our world is R MOVED^-1.
         cameras.append(Camera(name, (640, 360), K, np.zeros(5), pose(R * MOVED.inv(), MOVED.apply(center) + SHIFT_M)))
     return CameraGroup(tuple(cameras))
