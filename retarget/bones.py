@@ -23,7 +23,8 @@ _SCALE_STD = 0.15
 
 _STEPS = 20
 _CONVERGED_M = 1e-4
-"""The shape is found when a step changes no length and no landmark by more than this."""
+_CONVERGED = 1e-4
+"""The shape is found when a step changes no length and no landmark by more than 0.1 mm, or the cost by this share."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,8 +33,8 @@ class BoneLengths:
 
     Attributes
     ----------
-    names
-        The bones, called as the joint at which they start.
+    names, tails
+        The joints at which the bones start, whose names they bear, and those at which they end.
     length_m
         (bones,), median over the frames weighted by 1 / variance; NaN for bones never seen whole.
     spread
@@ -43,6 +44,7 @@ class BoneLengths:
     """
 
     names: tuple[str, ...]
+    tails: tuple[str, ...]
     length_m: Array
     spread: Array
     frames: Indices
@@ -50,25 +52,18 @@ class BoneLengths:
 
 def measure_bones(kinematics: Kinematics, observed: Observations) -> BoneLengths:
     """Measure the bones between landmarks that are the heads of a joint and of its child."""
-    heads = _heads(kinematics)
+    heads = kinematics.head_landmarks
     parents = kinematics.parents
-    bones = [(heads[int(parents[j])], heads[j], int(parents[j])) for j in sorted(heads) if int(parents[j]) in heads]
+    tails = [j for j in sorted(heads) if int(parents[j]) in heads]
     length, spread, frames = [], [], []
-    for a, b, _ in bones:
-        distance, weight = _distances(observed, a, b)
+    for joint in tails:
+        distance, weight = _distances(observed, heads[int(parents[joint])], heads[joint])
         frames.append(len(distance))
         length.append(_weighted_median(distance, weight))
         spread.append(float(distance.std() / distance.mean()) if len(distance) > 1 else np.nan)
-    names = tuple(kinematics.skeleton.joint_names[j] for _, _, j in bones)
-    return BoneLengths(names, np.array(length), np.array(spread), np.array(frames, dtype=np.int64))
-
-
-def _heads(kinematics: Kinematics) -> dict[int, int]:
-    return {
-        int(kinematics.landmark_joint[k]): k
-        for k, m in enumerate(kinematics.landmark_set.landmarks)
-        if m.offset_m == (0.0, 0.0, 0.0) and m.offset_std_m == 0
-    }
+    names = kinematics.skeleton.joint_names
+    starts, ends = tuple(names[parents[j]] for j in tails), tuple(names[j] for j in tails)
+    return BoneLengths(starts, ends, np.array(length), np.array(spread), np.array(frames, dtype=np.int64))
 
 
 def _distances(observed: Observations, a: int, b: int) -> tuple[Array, Array]:
@@ -126,6 +121,7 @@ class ShapeModel:
             if self.slot[k] < 0:
                 self.slot[k], count = count, count + 1
         self.size = len(self.groups) + 3 * count
+        self.longest_m = float(np.linalg.norm(kinematics.skeleton.rest_offset_m, axis=1).max())
 
     def shape(self, parameters: Array, scale: float) -> Shape:
         """Return the shape of parameters (size,); groups on which no landmark depends have the overall `scale`."""
@@ -176,10 +172,9 @@ def overall_scale(kinematics: Kinematics, bones: BoneLengths) -> float:
 def _ratios(kinematics: Kinematics, bones: BoneLengths) -> dict[str, float]:
     """Return each length group's measured size against the definition's, the mean over its bones."""
     skeleton = kinematics.skeleton
-    heads = _heads(kinematics)
     sizes: dict[str, list[float]] = {}
-    for name, length in zip(bones.names, bones.length_m, strict=True):
-        child = next(j for j in skeleton.joints if j.parent == name and skeleton.index(j.name) in heads)
+    for tail, length in zip(bones.tails, bones.length_m, strict=True):
+        child = skeleton.joints[skeleton.index(tail)]
         if np.isfinite(length):
             sizes.setdefault(child.length_group, []).append(length / float(np.linalg.norm(child.offset_m)))
     return {group: float(np.mean(ratios)) for group, ratios in sizes.items()}
@@ -203,19 +198,21 @@ def fit_shape(
     # The first pose of a frame looks at its neighbours in time, so it is made before the frames are picked.
     poses = initial_poses(kinematics, observed, model.shape(parameters, scale), time_s)[frames]
     chosen = observed[frames]
-    damping, cost = 1e-3, np.inf
+    damping = 1e-3
     for step in range(_STEPS):
         progress(step, _STEPS)
         change, pose_step, cost = _shape_step(model, poses, parameters, (mean, std), scale, chosen, damping)
         for _ in range(8):
             candidate = parameters + change, kinematics.moved(poses, pose_step)
-            if _cost(model, candidate[1], candidate[0], (mean, std), scale, chosen) < cost:
+            lower = _cost(model, candidate[1], candidate[0], (mean, std), scale, chosen)
+            if lower < cost:
                 break
             change, pose_step = change / 4, pose_step / 4
         else:
             break
         parameters, poses = candidate
-        if np.abs(change * np.where(np.arange(model.size) < len(model.groups), 0.5, 1.0)).max() < _CONVERGED_M:
+        metres = np.where(np.arange(model.size) < len(model.groups), model.longest_m, 1.0)
+        if np.abs(change * metres).max() < _CONVERGED_M or cost - lower < _CONVERGED * cost:
             break
     progress(_STEPS, _STEPS)
     return model.shape(parameters, scale)
@@ -281,12 +278,14 @@ def _shape_step(
     pose_shape = np.where(held[:, :, None], 0.0, weighted_pose @ flat_shape.swapaxes(1, 2))
     weighted_shape = (by_shape * weight[:, None, :, None]).reshape(frames, model.size, -1)
     shape_shape = np.tensordot(weighted_shape, flat_shape, axes=([0, 2], [0, 2])) + np.diag(1.0 / prior[1] ** 2)
-    shape_gradient = np.einsum("fsk,fk->s", weighted_shape, difference.reshape(frames, -1))
+    shape_gradient = np.tensordot(weighted_shape, difference.reshape(frames, -1), axes=([0, 2], [0, 1]))
     shape_gradient += (parameters - prior[0]) / prior[1] ** 2
     # Eliminate the poses (Schur complement).
     solved = np.linalg.solve(pose_pose, np.concatenate([pose_shape, gradient[:, :, None]], axis=2))
-    reduced = shape_shape - np.einsum("fds,fdt->st", pose_shape, solved[:, :, :-1])
-    change = -np.linalg.solve(reduced, shape_gradient - np.einsum("fds,fd->s", pose_shape, solved[:, :, -1]))
+    reduced: Array = shape_shape - np.tensordot(pose_shape, solved[:, :, :-1], axes=([0, 1], [0, 1]))
+    change = -np.linalg.solve(
+        reduced, shape_gradient - np.tensordot(pose_shape, solved[:, :, -1], axes=([0, 1], [0, 1]))
+    )
     pose_step = -solved[:, :, -1] - solved[:, :, :-1] @ change
     bend = (stiffness * (flat - neutral) ** 2).sum() + (((parameters - prior[0]) / prior[1]) ** 2).sum()
     return change, pose_step, cost + 0.5 * float(bend)

@@ -125,7 +125,8 @@ def euler_zxy(matrices: Array) -> Array:
     Of the two triples that give a rotation the one nearer to the frame before is taken, and whole turns are added: so a
     curve does not jump, also where an importer interpolates between frames.
     """
-    m = np.moveaxis(matrices, (-2, -1), (0, 1))
+    # Contiguous: numpy 1.26's arctan2 of strided arrays now and then differs in the last bit from run to run.
+    m = np.ascontiguousarray(np.moveaxis(matrices, (-2, -1), (0, 1)))
     cosine = np.hypot(m[0, 1], m[1, 1])
     x = np.arctan2(m[2, 1], cosine)
     locked = cosine < _LOCKED

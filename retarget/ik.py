@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from clapcap.errors import FitError
 from clapcap.progress import Progress, silent
@@ -121,6 +122,12 @@ def fit_motion(
             f"skeleton {skeleton.name}: no landmarks for the joint set {joint_set!r}, only for: {known}; "
             f"add a table [landmarks.{joint_set}] to its TOML file"
         )
+    # Thousands of small matrices: threads of the BLAS cost more than they bring, up to tenfold on a busy machine.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _fit(keypoints, skeleton, joint_set, progress)
+
+
+def _fit(keypoints: Keypoints3D, skeleton: SkeletonDefinition, joint_set: str, progress: Progress) -> FitResult:
     kinematics = Kinematics(skeleton, joint_set)
     observed = observe(keypoints, kinematics)
     _check_seen(kinematics, observed)

@@ -45,7 +45,7 @@ def initial_poses(kinematics: Kinematics, observed: Observations, shape: Shape, 
     joint_m = np.empty((joints, frames, 3))
     matrix = np.empty((joints, frames, 3, 3))
     joint_m[0], matrix[0] = root_m, root_matrix
-    heads = _head_landmarks(kinematics)
+    heads = kinematics.head_landmarks
     for joint in range(1, joints):  # vectorised over frames
         parent = kinematics.parents[joint]
         bone = kinematics.skeleton.bone_axes[joint]
@@ -78,16 +78,6 @@ def _running_median(xyz: Array) -> Array:
     return filtered
 
 
-def _head_landmarks(kinematics: Kinematics) -> dict[int, int]:
-    """Return the landmark that is each joint's head, where there is one: joint -> landmark."""
-    marks = kinematics.landmark_set.landmarks
-    return {
-        int(kinematics.landmark_joint[k]): k
-        for k, m in enumerate(marks)
-        if m.offset_m == (0.0, 0.0, 0.0) and m.offset_std_m == 0
-    }
-
-
 def _root(kinematics: Kinematics, xyz: Array, shape: Shape, time_s: Array) -> tuple[Array, Array]:
     """Return the root's position and orientation: the torso in the rest pose turned onto the observed one (Kabsch)."""
     frames, joints = len(xyz), len(kinematics.parents)
@@ -101,11 +91,11 @@ def _root(kinematics: Kinematics, xyz: Array, shape: Shape, time_s: Array) -> tu
     weight = seen[usable, :, None] / seen[usable].sum(axis=1)[:, None, None]
     points = np.where(seen[usable, :, None], xyz[usable][:, torso], 0.0)
     centre, model_centre = (weight * points).sum(axis=1), (weight * model).sum(axis=1)
-    spread = np.einsum("fli,flj->fij", weight * (points - centre[:, None]), model - model_centre[:, None])
+    spread = (weight * (points - centre[:, None])).swapaxes(1, 2) @ (model - model_centre[:, None])
     turned = _nearest_rotation(spread)
     root_m = np.empty((frames, 3))
     where = time_s[usable]
-    at = centre - np.einsum("fij,fj->fi", turned, model_centre)
+    at = centre - (turned @ model_centre[..., None])[..., 0]
     for axis in range(3):
         root_m[:, axis] = np.interp(time_s, where, at[:, axis])
     if len(where) == 1:
@@ -149,7 +139,7 @@ def _turn_onto(vectors: Array, targets: Array, anchor: Array) -> Array:
     targets = np.where(seen, targets, 0.0)
     length = np.linalg.norm(vectors, axis=-1)[:, None, None] * np.linalg.norm(targets, axis=-1, keepdims=True)
     weight = 1.0 / np.maximum(length.max(axis=0), 1e-9)  # of order 1 for the longest pair of a frame
-    spread = np.einsum("nfi,nj->fij", targets * weight, vectors)
+    spread = np.moveaxis(targets * weight, 0, -1) @ vectors
     return _nearest_rotation(spread + _ANCHOR * anchor)
 
 
@@ -182,7 +172,8 @@ def _hinge_twist(
     limb = xyz[:, heads[skeleton.index(end)]] - xyz[:, heads[hinge]]
     limb = limb / np.linalg.norm(limb, axis=1, keepdims=True)
     swung = parent_axes @ swing_twist_matrix(q * (1.0, 0.0, 1.0))
-    bent = np.einsum("fji,fj->fi", swung, limb)
-    known = np.hypot(bent[:, 0], bent[:, 2]) > np.sin(_HINGE_BEND_RAD)  # NaN compares false
-    twist = np.arctan2(bent[:, 0], bent[:, 2]) - np.arctan2(towards[0], towards[2])
+    # Contiguous: numpy 1.26's arctan2 of strided arrays now and then differs in the last bit from run to run.
+    x, _, z = np.ascontiguousarray((swung.swapaxes(1, 2) @ limb[..., None])[..., 0].T)
+    known = np.hypot(x, z) > np.sin(_HINGE_BEND_RAD)  # NaN compares false
+    twist = np.arctan2(x, z) - np.arctan2(towards[0], towards[2])
     return twist, known

@@ -86,6 +86,8 @@ class Kinematics:
     ----------
     skeleton, landmarks
         The definition and the names of its landmarks.
+    head_landmarks
+        The landmark that is a joint's head, for joints that have one: joint -> landmark.
     dof_joint, dof_axis
         (dofs - 6,), the joint and which of its three angles each degree of freedom after the root's six is.
     low, high
@@ -98,6 +100,11 @@ class Kinematics:
         self.landmark_set = landmark_set
         self.landmarks = tuple(m.name for m in landmark_set.landmarks)
         self.landmark_joint: Indices = np.array([skeleton.index(m.joint) for m in landmark_set.landmarks])
+        self.head_landmarks = {
+            skeleton.index(m.joint): k
+            for k, m in enumerate(landmark_set.landmarks)
+            if m.offset_m == (0.0, 0.0, 0.0) and m.offset_std_m == 0
+        }
         self.parents = skeleton.parents
         joints = len(skeleton.joints)
         self.ancestor = np.zeros((joints, joints), dtype=bool)  # [a, j]: a is j or above it
@@ -148,7 +155,7 @@ class Kinematics:
             )
             matrix[joint] = twisted @ bone.T
         at = self.landmark_joint
-        landmark_m = joint_m[at] + np.einsum("lfij,lj->lfi", matrix[at], shape.landmark_m)
+        landmark_m = joint_m[at] + (matrix[at] @ shape.landmark_m[:, None, :, None])[..., 0]
         return Placed(joint_m, matrix, axis, np.ascontiguousarray(landmark_m.swapaxes(0, 1)))
 
     def jacobian(self, placed: Placed) -> Array:

@@ -58,7 +58,7 @@ class Observations:
             (frames, landmarks, 3), model minus observed, metres; zero where not seen.
         """
         difference = np.where(self.seen[..., None], landmark_m - self.xyz_m, 0.0)
-        square = self.information * np.einsum("fli,fli->fl", difference, difference) / CAUCHY_SCALE**2
+        square = self.information * (difference * difference).sum(axis=-1) / CAUCHY_SCALE**2
         cost = 0.5 * CAUCHY_SCALE**2 * float(np.log1p(square).sum())
         return cost, self.information / (1.0 + square), difference
 

@@ -28,7 +28,7 @@ def cross_matrix(v: Array) -> Array:
 
 def _coefficients(v: Array) -> tuple[Array, Array, Array]:
     """Return sin(a)/a, (1 - cos a)/a^2 and (a - sin a)/a^3 for a = |v|, each (..., 1, 1)."""
-    square: Array = np.einsum("...i,...i->...", v, v)
+    square: Array = (v * v).sum(axis=-1)
     small = square < _SMALL_RAD**2
     angle = np.sqrt(np.where(small, 1.0, square))
     a = np.where(small, 1 - square / 6, np.sin(angle) / angle)
@@ -50,7 +50,7 @@ def exp_and_jacobian(v: Array) -> tuple[Array, Array]:
 
 def inverse_left_jacobian(v: Array) -> Array:
     """Return the inverse of the left Jacobian at rotation vectors (..., 3), shorter than 2 pi: (..., 3, 3)."""
-    square = np.einsum("...i,...i->...", v, v)
+    square: Array = (v * v).sum(axis=-1)
     small = square < _SMALL_RAD**2
     half = np.sqrt(np.where(small, 1.0, square)) / 2
     # 1/a^2 - (1 + cos a)/(2 a sin a), with (1 + cos a)/sin a = cot(a/2), finite at a = pi
@@ -80,7 +80,8 @@ def to_swing_twist(rotation: Rotation) -> Array:
     The twist lies in (-pi, pi], the swing is shorter than pi. At a swing of exactly pi the twist is not determined; 0
     is returned.
     """
-    _, y, _, w = np.atleast_2d(rotation.as_quat()).T
+    # Contiguous: numpy 1.26's arctan2 of strided arrays now and then differs in the last bit from run to run.
+    _, y, _, w = np.ascontiguousarray(np.atleast_2d(rotation.as_quat()).T)
     norm = np.hypot(w, y)
     determined = norm > 1e-12
     half = np.where(determined, np.arctan2(np.where(w < 0, -y, y), np.abs(w)), 0.0)

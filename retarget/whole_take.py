@@ -119,6 +119,7 @@ def _solve_window(
         free = ~(((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0)))
         free[:decided] = False
         banded = normal_equations(hessian, terms, free)
+        refused = False
         while True:
             change = _step(banded, np.where(free, -gradient, 0.0), damping)
             candidate = kinematics.moved(poses, change)
@@ -126,11 +127,13 @@ def _solve_window(
             lower = observed.weighted(landmark_m)[0] + model.cost(candidate)
             if lower <= cost:
                 break
+            refused = True
             damping *= 10
             if damping > _DAMPING_MAX:  # no step, however short, lowers the cost: this is the minimum
                 return poses, step, True
         poses = candidate
-        damping = max(damping / 10, 1e-9)
+        if not refused:
+            damping = max(damping / 10, 1e-9)
         if cost - lower < _CONVERGED * cost:
             return poses, step, True
     return poses, _STEPS, False
