@@ -67,6 +67,12 @@ def explain_missing_board(path: Path, board: CharucoBoard, frame_index: npt.NDAr
     images = [frame.image for frame in read_frames(path, gray=True, start=start, stop=stop, step=step)]
     missing = f"{path}: the board ({board}) was found in none of {len(frame_index)} frames."
     layout = find_layout(images)
+    if layout is not None and _is_part_of(layout, board):
+        return (
+            f"{missing} Its markers were seen ({layout.markers} in one picture), but its corners could not be located: "
+            "there it is too small, too blurred or seen too much from the side. Film the board closer, slower, in more "
+            "light, facing this camera."
+        )
     if layout is not None:
         kind = (", white on black" if layout.inverted else "") + (", legacy layout" if layout.legacy else "")
         return (
@@ -84,6 +90,12 @@ def explain_missing_board(path: Path, board: CharucoBoard, frame_index: npt.NDAr
         f"{missing} No marker of any common dictionary was seen in {len(images)} of them looked at closely. Does this "
         "camera's video show the board? Film it closer, flat, in more light, without blur; not mirrored."
     )
+
+
+def _is_part_of(layout: FoundLayout, board: CharucoBoard) -> bool:
+    """Tell whether what was seen can be the stated board; its lowest rows may have been hidden."""
+    same_markers = layout.dictionary.rsplit("_", 1)[0] == board.dictionary.rsplit("_", 1)[0]
+    return same_markers and layout.columns == board.columns and layout.rows <= board.rows
 
 
 def find_layout(images: list[npt.NDArray[np.uint8]]) -> FoundLayout | None:

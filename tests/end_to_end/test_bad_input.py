@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
@@ -24,6 +25,7 @@ from studio import (
     save_cameras,
 )
 
+from calib.board_search import explain_missing_board
 from calib.boards import CharucoBoard
 
 
@@ -128,8 +130,15 @@ def test_a_board_that_does_not_match(tried: Tried, board_videos: dict[str, Path]
     tried.refused("calibrate", tried.root, "--yes", says=("DICT_4X4", "4", "5"))
 
 
+def test_the_right_board_seen_badly_is_not_called_the_wrong_one(board_videos: dict[str, Path]) -> None:
+    said = explain_missing_board(board_videos["cam2"], BOARD, np.arange(90))
+    assert "markers were seen" in said
+    assert "from the side" in said
+    assert "spec" not in said
+
+
 def test_cameras_that_share_no_view(tried: Tried, tmp_path: Path) -> None:
-    seen_by = {"cam1": lambda t: t < 1.5, "cam2": lambda t: t >= 1.6}
+    seen_by = {"cam1": lambda t: t >= 1.6, "cam2": lambda t: t < 1.5}
     videos = []
     for camera in CAMERAS:
 
