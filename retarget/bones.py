@@ -18,7 +18,7 @@ Indices = npt.NDArray[np.int64]
 SHAPE_FRAMES = 200
 """So many frames of a take, spread over it, tell the shape: 100 sightings bring 10 mm down to 1 mm."""
 
-_SCALE_STD = 0.15
+_SCALE_STD = 0.1
 """Standard deviation of a segment's proportion, as a share: about twice what adults show, so a weak prior."""
 
 _STEPS = 20
@@ -231,7 +231,7 @@ def _pose_prior(kinematics: Kinematics) -> tuple[Array, Array]:
     """Return the neutral degrees of freedom and the prior's weights (dofs,); the root has none."""
     joints = kinematics.skeleton.joints
     neutral = np.concatenate([np.zeros(ROOT_DOFS), kinematics.neutral[kinematics.dof_joint, kinematics.dof_axis]])
-    std = np.radians(np.array([joints[j].rest_std_deg for j in kinematics.dof_joint]))
+    std = np.radians(np.array([j.rest_std_deg for j in joints]))[kinematics.dof_joint, kinematics.dof_axis]
     return neutral, np.concatenate([np.zeros(ROOT_DOFS), 1.0 / std**2])
 
 

@@ -22,7 +22,7 @@ ROOT_ACCELERATION_DENSITY = 10.0
 ANGLE_ACCELERATION_DENSITY = 150.0
 """(rad/s^2)^2 / Hz of every angle's acceleration, the root's rotation among them.
 
-Chosen on ACCAD recordings with noise of 5 and 15 mm a coordinate added at 60 Hz: the joints' error is flat (within 5 % of
+Chosen on ACCAD recordings with noise of 5 and 15 mm a coordinate added at 60 Hz: the joints' error is flat (some 5 % of
 its least) from 30 to 200 for walking and from 100 to 400 for running and jumping; the root's likewise from 2 to 20.
 """
 
@@ -73,7 +73,7 @@ class PoseModel:
         density[:3] = ROOT_ACCELERATION_DENSITY
         self.step = step
         self.acceleration_weight = width[1:-1, None] / density  # (frames - 2, dofs)
-        std = np.radians(np.array([joints[j].rest_std_deg for j in kinematics.dof_joint]))
+        std = np.radians(np.array([j.rest_std_deg for j in joints]))[kinematics.dof_joint, kinematics.dof_axis]
         # As if the neutral pose were seen once a second.
         self.prior_weight = np.zeros((frames, kinematics.dofs))
         self.prior_weight[:, ROOT_DOFS:] = width[:, None] / std**2

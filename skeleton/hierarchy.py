@@ -49,7 +49,7 @@ class Joint:
     neutral_deg
         Swing x, twist, swing z of the pose towards which unobserved joints are drawn.
     rest_std_deg
-        How far the joint usually departs from the neutral pose.
+        How far swing x, twist, swing z usually depart from the neutral pose.
     length_group
         Joints of one group have offsets of constant proportion; twins of one group are symmetric.
     """
@@ -61,7 +61,7 @@ class Joint:
     roll_axis: Vector
     limits_deg: Limits
     neutral_deg: Vector
-    rest_std_deg: float
+    rest_std_deg: Vector
     length_group: str
 
 
@@ -156,7 +156,7 @@ class SkeletonDefinition:
             )
         if ((np.array(joint.neutral_deg) < low) | (np.array(joint.neutral_deg) > high)).any():
             raise ValueError(f"joint {joint.name}: neutral_deg {joint.neutral_deg} lies outside limits_deg")
-        if not joint.rest_std_deg > 0:
+        if not min(joint.rest_std_deg) > 0:
             raise ValueError(f"joint {joint.name}: rest_std_deg is {joint.rest_std_deg}, needed more than 0")
         children = [j.name for j in self.joints if j.parent == joint.name]
         if children and joint.tail not in children:
@@ -301,7 +301,7 @@ def _joint(entry: Mapping[str, Any]) -> Joint:
         roll_axis=_vector(entry.get("roll_axis", (0, 0, 0))),
         limits_deg=limits,
         neutral_deg=_vector(entry.get("neutral_deg", (0, 0, 0))),
-        rest_std_deg=float(entry.get("rest_std_deg", 45)),
+        rest_std_deg=_vector(entry.get("rest_std_deg", (45, 45, 45))),
         length_group=str(entry.get("length_group", name.removeprefix("left_").removeprefix("right_"))),
     )
 

@@ -39,7 +39,7 @@ def test_bones_are_the_upper_arms_forearms_thighs_and_shins(kinematics):
 
 @pytest.mark.parametrize(("noise_m", "within_m"), [(0.0, 0.002), (0.01, 0.004)])
 def test_the_shape_of_a_subject_is_found(actor, noise_m, within_m):
-    # 200 frames of 10 mm a coordinate, two sides: a length from two points is known to 10 * sqrt(2) / sqrt(400) = 0.7 mm.
+    # 200 frames of 10 mm a coordinate, two sides: a length between two points is known to 10 sqrt(2 / 400) = 0.7 mm.
     # The bound is five deviations, and half a millimetre for the priors; without noise the priors alone are left.
     observed = observe(actor.keypoints(noise_m, np.random.default_rng(1)), actor.kinematics)
     bones = measure_bones(actor.kinematics, observed)

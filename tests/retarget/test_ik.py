@@ -117,7 +117,7 @@ def test_gaps_are_bridged_and_the_ends_are_held(actor, humanoid):
     position = motion.world_positions()
     np.testing.assert_array_equal(position[:20], np.broadcast_to(position[20], (20, *position.shape[1:])))
     np.testing.assert_array_equal(position[220:], np.broadcast_to(position[219], (20, *position.shape[1:])))
-    # The fastest sine moves at 1.1 Hz; a cubic across 0.1 s misses it by (2 pi 1.1)^4 0.1^4 / 384 = 0.06 % of its swing.
+    # The fastest sine has 1.1 Hz; a cubic across 0.1 s misses it by (2 pi 1.1 * 0.1)^4 / 384 = 0.06 % of its swing.
     error = joint_error_m(actor, motion)
     assert error[100:106].mean() < 0.01
     assert error[150].mean() < 0.005

@@ -112,6 +112,7 @@ def test_another_skeleton_is_one_file(tmp_path):
         ("[[-90, 90]", "[[90, -90]", "joint tip: a limit's low exceeds its high"),
         ("[[-90, 90]", "[[-190, 190]", "the swing limits allow 190 degrees, needed at most 179"),
         ("[[-90, 90], [0, 0], [0, 0]]", "[[-90, 90]]", "joint tip: limits_deg has 1 ranges, needed 3"),
+        ("limits_deg = [", "rest_std_deg = [1, 0, 1]\nlimits_deg = [", "joint tip: rest_std_deg is (1.0, 0.0, 1.0)"),
         ("limits_deg = [", "neutral_deg = [0, 5, 0]\nlimits_deg = [", "joint tip: neutral_deg"),
         ("roll_axis = [0, -1, 0]\nlimits", "roll_axis = [0, 0, 2]\nlimits", "joint tip: roll_axis is parallel"),
         ('name = "tip_end"', 'name = "tip"', "joints repeat"),
