@@ -69,9 +69,10 @@ def run(arguments: Sequence[str] | None = None) -> None:
             raise
         where = error.filename or "a file"
         _fail(f"{where}: {error.strerror}. {REMEDIES[error.errno]}", error, argv)
-    except KeyboardInterrupt:
-        print("\nInterrupted. What was finished is kept: the same command goes on from there.", file=sys.stderr)
-        sys.exit(EXIT_INTERRUPTED)
+    except SystemExit as stopped:
+        if stopped.code == EXIT_INTERRUPTED:  # what typer makes of Ctrl-C
+            print("\nInterrupted. What was finished is kept: the same command goes on from there.", file=sys.stderr)
+        raise
 
 
 REMEDIES = {

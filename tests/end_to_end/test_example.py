@@ -113,6 +113,21 @@ def test_killed_at_random_moments_the_result_is_the_same(demo: Path, tmp_path: P
         assert (ours / name).read_bytes() == (theirs / name).read_bytes(), f"{name}, killed after {moments}"
 
 
+def test_interrupted_it_says_that_it_will_go_on(demo: Path, tmp_path: Path) -> None:
+    root = tmp_path / "session"
+    shutil.copytree(demo, root, ignore=shutil.ignore_patterns("keypoints2d"))
+    run = subprocess.Popen([*CLAPCAP, "process", root], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert run.stdout is not None
+    for line in run.stdout:
+        if "sync" in line and TAKE in line:  # what comes next, detection, takes many seconds
+            break
+    run.send_signal(signal.SIGINT)
+    _, error = run.communicate(timeout=60)
+    assert run.returncode == 130
+    assert "the same command goes on from there" in error
+    assert "Traceback" not in error
+
+
 def test_help_loads_nothing_heavy() -> None:
     loaded = subprocess.run(
         [sys.executable, "-X", "importtime", "-m", "session", "--help"], capture_output=True, text=True, check=True
