@@ -105,7 +105,9 @@ def print_board(board: CharucoBoard, path: Path, paper: str | None = None) -> Pa
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise CalibrationError(f"{path.name}: a board is printed to {', '.join(SUFFIXES)}. Name the file so.")
+        raise CalibrationError(
+            f'A board is printed to {", ".join(SUFFIXES)}, not to "{path.suffix}". Name the file so.'
+        )
     page = fitting_page(board, paper)
     figure = _draw(board, page)
     dpi = 300 if max(page.width_mm, page.height_mm) <= 420 else 150

@@ -55,8 +55,9 @@ def open_media(path: Path) -> Iterator[av.container.InputContainer]:
         # Titles and other tags may be in any encoding: they must not stop the reading of the pictures.
         container = av.open(str(path), metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise MediaError(
-            f"{path} is not a video that can be read ({error}). Needed: {', '.join(VIDEO_SUFFIXES)}. If it plays "
+            f"{path} is not a video that can be read ({reason}). Needed: {', '.join(VIDEO_SUFFIXES)}. If it plays "
             "elsewhere, convert it to MP4; if it does not, copy it from the camera again."
         ) from error
     with container:

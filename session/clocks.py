@@ -170,7 +170,7 @@ def refuse_unsynced(recording: Recording, time_map: TimeMap) -> None:
     reasons = "\n".join(f"  {name}: {reason}" for name, reason in refused.items())
     raise SyncError(
         f"{recording.name}: {len(refused)} of {len(time_map.cameras)} cameras could not be synced.\n{reasons}\n"
-        f"Say when their clocks started, from anything seen in two pictures: clapcap sync SESSION --take "
+        f"Say when their clocks started, from anything seen in two pictures: clapcap sync {recording.root} --take "
         f"{recording.name} --offset {next(iter(refused))}=SECONDS (session time = offset + camera time), or move the "
         f"videos of those cameras out of {recording.folder}."
     )

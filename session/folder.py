@@ -36,6 +36,11 @@ class Recording:
     results: Path
 
     @property
+    def root(self) -> Path:
+        """The session that it belongs to."""
+        return self.results.parent.parent
+
+    @property
     def timestamps(self) -> Path:
         """The table of capture times that may lie beside the videos."""
         return self.folder / "timestamps.csv"
