@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import filecmp
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -103,7 +104,7 @@ def _check(folder: Path, videos: Sequence[Path]) -> None:
 def _same(one: Path, other: Path) -> bool:
     if one.samefile(other) or (one.is_dir() and other.is_dir()):
         return True
-    return one.is_file() and other.is_file() and one.stat().st_size == other.stat().st_size
+    return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
 def _next_step(root: Path) -> str:

@@ -22,7 +22,7 @@ def spread_lists(argv: Sequence[str]) -> list[str]:
     `--calibration a b` becomes `--calibration a --calibration b`, and `--take dance a b` one `--take` a video that
     carries the take's name too.
     """
-    if NAME not in argv:
+    if next((argument for argument in argv if not argument.startswith("-")), None) != NAME:
         return list(argv)
     spread: list[str] = []
     option, take, count = "", "", 0

@@ -64,8 +64,6 @@ def test_recorded_people_are_followed_within_a_centimetre(data, humanoid, take, 
 
 
 def test_the_examples_true_joints_are_met_within_a_millimetre(humanoid):
-    if not EXAMPLE_TRUTH.exists():
-        pytest.skip("the example's truth has not been made: see blender/")
     truth = np.load(EXAMPLE_TRUTH)
     frames = slice(0, len(truth["joints_time_s"]), 4)  # 30 a second
     names = tuple(str(name) for name in truth["joint_names"])
