@@ -62,14 +62,15 @@ class SharedViews:
     def usable(self) -> Mask:
         """(cameras, moments): whether the corners seen fix the board's pose.
 
-        That is the case when four of them form no line: two or more lie off every row, and off every column.
+        That is the case when there are four, and two or more lie off every row, every column and every diagonal.
         """
-        rows, columns = self.board.rows - 1, self.board.columns - 1
-        seen = np.isfinite(self.xy_px[..., 0]).reshape(*self.xy_px.shape[:2], rows, columns)
-        count = seen.sum(axis=(2, 3))
-        off_row = count - seen.sum(axis=3).max(axis=2)
-        off_column = count - seen.sum(axis=2).max(axis=2)
-        enough: Mask = (off_row >= 2) & (off_column >= 2)
+        seen = np.isfinite(self.xy_px[..., 0])
+        row, column = np.divmod(np.arange(seen.shape[-1]), self.board.columns - 1)
+        count = seen.sum(axis=-1)
+        enough: Mask = count >= 4
+        for line in (row, column, row - column, row + column):
+            on_line = seen @ (line[:, None] == np.unique(line)).astype(np.int64)
+            enough = enough & (count - on_line.max(axis=-1) >= 2)
         return enough
 
     def moments(self, which: slice | npt.NDArray[np.intp] | Mask) -> SharedViews:

@@ -115,12 +115,15 @@ def test_matrix_and_groups_of_cameras():
 
 def test_a_line_of_corners_fixes_no_pose():
     board = CharucoBoard(5, 4, 0.1, 0.07)
-    xy = np.full((3, 12, 2), np.nan)
+    xy = np.full((6, 12, 2), np.nan)
     xy[0, :4] = 1  # one row
     xy[1, :5] = 1  # a row and one more: still no four points without three in line
     xy[2, [0, 1, 4, 5]] = 1
-    views = CornerViews("a", board, np.arange(3), np.arange(3.0), xy, (640, 480))
-    assert by_frame_index([views, views]).usable[0].tolist() == [False, False, True]
+    xy[3, [0, 6, 9]] = 1  # three, of which no two share a row or a column
+    xy[4, [0, 5, 10]] = 1  # a diagonal
+    xy[5, [0, 5, 10, 3]] = 1  # a diagonal and one more
+    views = CornerViews("a", board, np.arange(6), np.arange(6.0), xy, (640, 480))
+    assert by_frame_index([views, views]).usable[0].tolist() == [False, False, True, False, False, False]
 
 
 def test_different_boards_are_refused():

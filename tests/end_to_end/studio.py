@@ -43,8 +43,8 @@ def looking_at(name: str, center: Iterable[float], target: Iterable[float]) -> C
 
 CAMERAS = CameraGroup(
     (
-        looking_at("cam1", (-0.5, -1.2, 0.9), (0, 0, 0.4)),
-        looking_at("cam2", (0.5, -1.2, 0.8), (0, 0, 0.4)),
+        looking_at("cam1", (-0.3, -1.0, 0.7), (0, 0, 0.4)),
+        looking_at("cam2", (0.3, -1.0, 0.6), (0, 0, 0.4)),
     )
 )
 
@@ -52,10 +52,10 @@ CAMERAS = CameraGroup(
 def board_pose(time_s: float) -> Array:
     """T_world_board: upright, facing the cameras, carried about and tilted."""
     upright = Rotation.from_euler("x", 90, degrees=True)
-    tilt = [0.5 * np.sin(2.1 * time_s), 0.6 * np.sin(1.3 * time_s + 1), 0.4 * np.sin(1.7 * time_s)]
+    tilt = [0.45 * np.sin(2.1 * time_s), 0.45 * np.sin(1.3 * time_s + 1), 0.4 * np.sin(1.7 * time_s)]
     T = np.eye(4)
     T[:3, :3] = (upright * Rotation.from_rotvec(tilt)).as_matrix()
-    T[:3, 3] = [0.25 * np.sin(0.9 * time_s), 0.15 * np.sin(1.1 * time_s), 0.4 + 0.15 * np.cos(1.4 * time_s)]
+    T[:3, 3] = [0.2 * np.sin(0.9 * time_s), 0.1 * np.sin(1.1 * time_s), 0.35 + 0.12 * np.cos(1.4 * time_s)]
     return T
 
 

@@ -138,7 +138,7 @@ def test_the_right_board_seen_badly_is_not_called_the_wrong_one(board_videos: di
 
 
 def test_cameras_that_share_no_view(tried: Tried, tmp_path: Path) -> None:
-    seen_by = {"cam1": lambda t: t >= 1.6, "cam2": lambda t: t < 1.5}
+    seen_by = {"cam1": lambda t: t < 1.5, "cam2": lambda t: t >= 1.6}
     videos = []
     for camera in CAMERAS:
 
