@@ -188,13 +188,17 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
             save_keypoints3d(partial, keypoints)
         return report
 
-    stages.run(
-        stage,
-        make,
-        lambda r: (
-            f"{r['frames']} frames, {r['median_px']:.1f} px median, {100 * r['share']:.0f} % of the body's joints"
-        ),
-    )
+    stages.run(stage, make, _triangulated)
+
+
+def _triangulated(report: Mapping[str, Any]) -> str:
+    """Put the report of the triangulation into words."""
+    share = 100 * report["share"]
+    said = f"{report['frames']} frames, {report['median_px']:.1f} px median, {share:.0f} % of the body's joints"
+    for name, camera in report["cameras"].items():
+        if camera["swapped_frames"]:
+            said += f"; left and right exchanged back in {len(camera['swapped_frames'])} frames of {name}"
+    return said
 
 
 def fit_take(session: Session, take: Recording, stages: Stages) -> None:
