@@ -62,7 +62,7 @@ def process_session(session: Session, name: str | None, terminal: Terminal) -> N
 
 
 def process_take(session: Session, take: Recording, cameras: CameraGroup, terminal: Terminal) -> None:
-    """Run all stages of one take; see `DESIGN` of the session folder for what it leaves in `take.results`."""
+    """Run all stages of one take; docs/conventions.md lists what it leaves in `take.results`."""
     unknown = [camera for camera in take.videos if camera not in cameras.names]
     if unknown:
         raise SessionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -38,6 +39,11 @@ class Terminal:
         """Print a warning."""
         self.console.print("[yellow]![/yellow] ", end="")
         self.console.print(text, markup=False, soft_wrap=True)
+
+    @property
+    def can_ask(self) -> bool:
+        """Whether somebody is there to answer: both ends are a terminal."""
+        return self.console.is_terminal and sys.stdin.isatty()
 
     def confirm(self, question: str) -> bool:
         """Ask a question of yes or no; Enter means yes."""

@@ -39,5 +39,5 @@ def command(
 
     terminal = Terminal()
     opened = remember_calibration(Session.open(session), timestamps, frames, import_, floor_time, solver)
-    calibrate_session(opened, terminal, ask=not yes and terminal.console.is_interactive)
+    calibrate_session(opened, terminal, ask=not yes and terminal.can_ask)
     calibration_table(opened, terminal)
