@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from clapcap.errors import CalibrationError, SessionError
+from clapcap.errors import SessionError
 from session.atomic import written_whole
-from session.board import to_charuco
+from session.board_views import corner_stages, parse_frames
 from session.clocks import (
     refuse_unsynced,
     session_time_s,
@@ -65,26 +65,6 @@ def remember_calibration(
         changes["calibration", "solver"] = solver
     update_settings(session.settings_file, changes)
     return Session.open(session.root)
-
-
-def parse_frames(text: str) -> slice:
-    """Read START:STOP:STEP; any part may be left out.
-
-    Raises
-    ------
-    SessionError
-        If it cannot be read.
-    """
-    try:
-        parts = [int(part) if part else None for part in text.split(":")] if text else []
-        chosen = slice(*parts) if len(parts) > 1 else slice(None)
-        if len(parts) == 1 or any(part is not None and part < 0 for part in parts) or chosen.step == 0:
-            raise ValueError
-    except (ValueError, TypeError):
-        raise SessionError(
-            f'Frames "{text}" cannot be read: needed START:STOP:STEP, such as 0:600:2 or ::2 for every second frame.'
-        ) from None
-    return chosen
 
 
 def _bring_in(session: Session, file: Path) -> str:
@@ -159,7 +139,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
     stages = Stages(session, recording, terminal)
     time_map = sync_recording(session, recording, stages)
     refuse_unsynced(recording, time_map)
-    files = _corner_stages(session, recording, stages)
+    files = corner_stages(session, recording, stages)
     settings = session.settings.calibration
     table = [recording.timestamps] if recording.timestamps.exists() else []
     stage = Stage(
@@ -198,52 +178,6 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         make,
         lambda r: f"{len(r['cameras'])} cameras from {r['moments']} moments, reprojection rmse {r['rmse_px']:.2f} px",
     )
-
-
-def _corner_stages(session: Session, recording: Recording, stages: Stages) -> dict[str, Path]:
-    """Find the board in every camera's video; each camera is a stage of its own."""
-    from calib.corners import CornerViews, detect_corners
-    from media.probe import probe
-
-    board = to_charuco(session.settings.board)
-    frames = parse_frames(session.settings.calibration.frames)
-    files = {camera: recording.results / "corners" / f"{camera}.npz" for camera in recording.videos}
-    for camera, video in recording.videos.items():
-        stage = Stage(
-            f"corners {camera}",
-            [video],
-            [files[camera]],
-            {"board": dataclasses.asdict(session.settings.board), "frames": session.settings.calibration.frames},
-        )
-
-        def make(camera: str = camera, video: Path = video) -> Mapping[str, Any]:
-            count = probe(video).frame_count
-            wanted = None if count is None else len(range(*frames.indices(count)))
-            with stages.terminal.progress(f"looking for the board in {camera}") as progress:
-                views = detect_corners(
-                    video, board, frames=frames, progress=lambda done, total: progress(done, total or wanted)
-                )
-            with written_whole(files[camera]) as partial:
-                views.save(partial)
-            return _found(views)
-
-        stages.run(stage, make, lambda r: f"the board in {r['seen']} of {r['frames']} frames{r['kind']}")
-    _same_board({camera: CornerViews.load(path) for camera, path in files.items()})
-    return files
-
-
-def _found(views: CornerViews) -> dict[str, Any]:
-    kinds = [("inverted print", views.board.inverted), ("legacy layout", views.board.legacy)]
-    named = ", ".join(name for name, there in kinds if there)
-    return {"frames": len(views.time_s), "seen": int(views.seen.sum()), "kind": f" ({named})" if named else ""}
-
-
-def _same_board(views: Mapping[str, CornerViews]) -> None:
-    """Refuse a calibration whose cameras found different kinds of print."""
-    boards = {camera: str(view.board) for camera, view in views.items()}
-    if len(set(boards.values())) > 1:
-        found = "; ".join(f"{camera}: {board}" for camera, board in boards.items())
-        raise CalibrationError(f"The cameras saw different boards ({found}). Use one board for all of them.")
 
 
 def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerViews]) -> SharedViews:
