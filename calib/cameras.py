@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from calib import brown
+from calib.lenses import brown
+from calib.lenses.lens import Lens
+from clapcap.errors import CalibrationError
 
 Array = npt.NDArray[np.float64]
 
@@ -27,9 +29,11 @@ class Camera:
     matrix
         (3, 3): focal lengths and principal point in pixels, no skew.
     distortion
-        (5,): k1, k2, p1, p2, k3 of `calib.brown`.
+        (parameters of the lens,): of the Brown lens (5,): k1, k2, p1, p2, k3.
     T_cam_world
         (4, 4): world to camera, metres; the camera looks along +z, x right, y down.
+    lens
+        The model that the distortion belongs to.
     """
 
     name: str
@@ -37,11 +41,13 @@ class Camera:
     matrix: Array
     distortion: Array
     T_cam_world: Array
+    lens: Lens = field(default=brown.LENS)
 
     def __post_init__(self) -> None:
         set_ = object.__setattr__
         set_(self, "size_px", (int(self.size_px[0]), int(self.size_px[1])))
-        for what, shape in (("matrix", (3, 3)), ("distortion", (5,)), ("T_cam_world", (4, 4))):
+        shapes = {"matrix": (3, 3), "distortion": (len(self.lens.parameters),), "T_cam_world": (4, 4)}
+        for what, shape in shapes.items():
             array = np.array(getattr(self, what), dtype=np.float64)
             if array.shape != shape or not np.isfinite(array).all():
                 raise ValueError(f"camera {self.name}: {what} must be finite and of shape {shape}, is {array!r}")
@@ -67,7 +73,7 @@ class Camera:
         """Project points of the world (..., 3), metres, to pixels (..., 2); NaN behind the camera."""
         xyz_cam = self.to_camera(xyz_m)
         depth = np.where(xyz_cam[..., 2:] > 0, xyz_cam[..., 2:], np.nan)
-        return self.to_pixels(brown.distort(xyz_cam[..., :2] / depth, self.distortion))
+        return self.to_pixels(self.lens.distort(xyz_cam[..., :2] / depth, self.distortion))
 
     def to_pixels(self, xy: Array) -> Array:
         """Map distorted normalised coordinates (..., 2) to pixels."""
@@ -75,10 +81,13 @@ class Camera:
         return np.stack([K[0, 0] * xy[..., 0] + K[0, 2], K[1, 1] * xy[..., 1] + K[1, 2]], axis=-1)
 
     def undistort(self, xy_px: Array) -> Array:
-        """Map pixels (..., 2) to undistorted normalised coordinates x / z, y / z (..., 2)."""
+        """Map pixels (..., 2) to undistorted normalised coordinates x / z, y / z (..., 2).
+
+        NaN where the lens model has no inverse.
+        """
         K = self.matrix
         xy = np.stack([(xy_px[..., 0] - K[0, 2]) / K[0, 0], (xy_px[..., 1] - K[1, 2]) / K[1, 1]], axis=-1)
-        return brown.undistort(xy, self.distortion)
+        return self.lens.undistort(xy, self.distortion)
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,14 +128,28 @@ class CameraGroup:
         return np.stack([camera.project(xyz_m) for camera in self.cameras])
 
     def to_anipose(self) -> Any:
-        """Return the same cameras as an `aniposelib.cameras.CameraGroup`."""
+        """Return the same cameras as an `aniposelib.cameras.CameraGroup`.
+
+        Raises
+        ------
+        CalibrationError
+            If a camera has a lens that aniposelib does not know.
+        """
         from aniposelib.cameras import Camera as AniposeCamera
         from aniposelib.cameras import CameraGroup as AniposeGroup
+        from aniposelib.cameras import FisheyeCamera
         from scipy.spatial.transform import Rotation
 
+        kinds = {"brown": AniposeCamera, "fisheye": FisheyeCamera}
+        for camera in self.cameras:
+            if camera.lens.name not in kinds:
+                raise CalibrationError(
+                    f"{camera.name}: aniposelib knows {' and '.join(kinds)} lenses, this one is {camera.lens.name}. "
+                    "Use clapcap's own solver."
+                )
         return AniposeGroup(
             [
-                AniposeCamera(
+                kinds[camera.lens.name](
                     matrix=camera.matrix.copy(),
                     dist=camera.distortion.copy(),
                     size=camera.size_px,

@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
-from calib import brown
 from calib.cameras import CameraGroup
 from calib.intrinsics import LensEstimate
+from calib.lenses import brown
 from calib.shared_views import SharedViews, connected_cameras, format_matrix
 from clapcap.errors import CalibrationError
 
@@ -126,8 +126,8 @@ def _undistort(xy_px: Array, K: Array, distortion: Array) -> Array:
     seen = np.isfinite(xy_px[..., 0])
     xy = np.full_like(xy_px, np.nan)
     distorted = (xy_px[seen] - [K[0, 2], K[1, 2]]) / [K[0, 0], K[1, 1]]
-    undistorted = brown.undistort(distorted, distortion)
-    again = brown.distort(undistorted, distortion)
+    undistorted = brown.LENS.undistort(distorted, distortion)
+    again = brown.LENS.distort(undistorted, distortion)
     undistorted[~(np.abs(again - distorted).max(axis=-1) < 1e-6)] = np.nan
     xy[seen] = undistorted
     return xy

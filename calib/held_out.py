@@ -7,7 +7,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calib import brown
 from calib.cameras import CameraGroup
 from calib.shared_views import SharedViews
 from clapcap.errors import CalibrationError
@@ -86,10 +85,10 @@ def triangulate_corners(cameras: CameraGroup, xy_px: Array) -> Array:
         for camera, pixels, here in zip(cameras, flat, seen, strict=True):
             in_camera = camera.to_camera(xyz)
             xy = in_camera[:, :2] / in_camera[:, 2:]
-            by_xy, _ = brown.distort_jacobians(xy, camera.distortion)
+            by_xy, _ = camera.lens.distort_jacobians(xy, camera.distortion)
             by_camera = np.concatenate([by_xy, -by_xy @ xy[..., None]], axis=-1) / in_camera[:, 2, None, None]
             J = np.diag(camera.matrix)[:2, None] * by_camera @ camera.T_cam_world[:3, :3]
-            residual = pixels - camera.to_pixels(brown.distort(xy, camera.distortion))
+            residual = pixels - camera.to_pixels(camera.lens.distort(xy, camera.distortion))
             J, residual = J * here[:, None, None], residual * here[:, None]
             H += np.swapaxes(J, 1, 2) @ J
             g += (np.swapaxes(J, 1, 2) @ residual[..., None])[..., 0]
@@ -104,7 +103,8 @@ def _linear(cameras: CameraGroup, xy_px: Array, seen: npt.NDArray[np.bool_]) -> 
     rows = []
     for camera, pixels, here in zip(cameras, xy_px, seen, strict=True):
         xy, P = camera.undistort(pixels), camera.T_cam_world[:3]
-        rows.append((xy[:, :, None] * P[2] - P[:2]) * here[:, None, None])
+        known = here & np.isfinite(xy[:, 0])
+        rows.append(np.where(known[:, None, None], xy[:, :, None] * P[2] - P[:2], 0.0))
     A = np.concatenate(rows, axis=1)
     homogeneous = np.linalg.svd(A)[2][:, -1]
     xyz: Array = homogeneous[:, :3] / homogeneous[:, 3:]

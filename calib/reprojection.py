@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from calib import brown
+from calib.lenses import brown
 
 Array = npt.NDArray[np.float64]
 Index = npt.NDArray[np.intp]
@@ -98,7 +98,7 @@ def predict(scene: Scene, views: Views, corners_m: Array) -> Array:
     xyz = corners_m @ np.swapaxes(T_cam_board[:, :3, :3], 1, 2) + T_cam_board[:, None, :3, 3]
     depth = np.where(xyz[..., 2:] > 0, xyz[..., 2:], np.nan)
     lens = scene.lens[views.camera]
-    distorted = brown.distort(xyz[..., :2] / depth, lens[:, 4:9].T[..., None])
+    distorted = brown.LENS.distort(xyz[..., :2] / depth, lens[:, 4:9].T[..., None])
     pixels: Array = distorted * focal_px(lens)[:, None] + lens[:, None, 2:4] + views.velocity_px_s * lens[:, None, 9:]
     return pixels
 
@@ -121,8 +121,8 @@ def predict_with_jacobians(scene: Scene, views: Views, corners_m: Array) -> tupl
     xy = xyz[..., :2] / depth[..., None]
 
     lens = scene.lens[views.camera]
-    distorted = brown.distort(xy, lens[:, 4:9].T[..., None])
-    by_xy, by_distortion = brown.distort_jacobians(xy, lens[:, 4:9].T[..., None])
+    distorted = brown.LENS.distort(xy, lens[:, 4:9].T[..., None])
+    by_xy, by_distortion = brown.LENS.distort_jacobians(xy, lens[:, 4:9].T[..., None])
     focal = focal_px(lens)[:, None]
 
     by_xyz = np.empty((*xyz.shape[:2], 2, 3))  # of the pixel, by the point in the camera's frame

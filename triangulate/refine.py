@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calib import brown
 from calib.cameras import Camera, CameraGroup
 from triangulate.linear import inverse3, solve3
 
@@ -95,11 +94,11 @@ def project_with_jacobian(camera: Camera, xyz_m: Array) -> tuple[Array, Array]:
     xyz_cam = camera.to_camera(xyz_m)
     depth = np.where(xyz_cam[:, 2] > 0, xyz_cam[:, 2], np.nan)
     xy = xyz_cam[:, :2] / depth[:, None]
-    by_xy, _ = brown.distort_jacobians(xy, camera.distortion)
+    by_xy, _ = camera.lens.distort_jacobians(xy, camera.distortion)
     R = camera.T_cam_world[:3, :3]
     xy_by_xyz = (R[:2] - xy[:, :, None] * R[2]) / depth[:, None, None]
     focal = np.array([camera.matrix[0, 0], camera.matrix[1, 1]])
-    return camera.to_pixels(brown.distort(xy, camera.distortion)), focal[:, None] * (by_xy @ xy_by_xyz)
+    return camera.to_pixels(camera.lens.distort(xy, camera.distortion)), focal[:, None] * (by_xy @ xy_by_xyz)
 
 
 def robust_cost(cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: Array, loss: Loss) -> Array:

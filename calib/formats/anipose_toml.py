@@ -12,7 +12,8 @@
     units = "metres"
 
 Read are also tables of any name (caliscope writes `[cameras.0]` with a `cam_id`), rotations as matrices, and
-distortions of four numbers. Fisheye cameras are refused: their lens model is another.
+distortions of four numbers. A fisheye camera has `fisheye = true` and distortions [k1, k2, k3, k4]; a camera with a
+lens that aniposelib does not know, `lens = "its name"`.
 """
 
 from __future__ import annotations
@@ -26,7 +27,9 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
-from clapcap.errors import FileFormatError
+from calib.lenses.catalogue import lens_named
+from calib.lenses.lens import Lens
+from clapcap.errors import CalibrationError, FileFormatError
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -49,6 +52,10 @@ def save_anipose_toml(path: Path, cameras: CameraGroup, metadata: Mapping[str, s
         table["size"] = list(camera.size_px)
         table["matrix"] = camera.matrix.tolist()
         table["distortions"] = camera.distortion.tolist()
+        if camera.lens.name == "fisheye":  # aniposelib's word for it
+            table["fisheye"] = True
+        elif camera.lens.name != "brown":
+            table["lens"] = camera.lens.name
         table["rotation"] = Rotation.from_matrix(camera.T_cam_world[:3, :3]).as_rotvec().tolist()
         table["translation"] = camera.T_cam_world[:3, 3].tolist()
         document[f"cam_{place}"] = table
@@ -94,25 +101,31 @@ def _in_order(tables: Mapping[str, Any]) -> dict[str, Any]:
     return {key: tables[key] for key in sorted(tables, key=number)}
 
 
+def _lens(path: Path, key: str, table: Mapping[str, Any]) -> Lens:
+    try:
+        return lens_named(str(table.get("lens", "fisheye" if table.get("fisheye") else "brown")))
+    except CalibrationError as error:
+        raise FileFormatError(f"{path}: [{key}]: {error}") from error
+
+
 def _camera(path: Path, key: str, table: Mapping[str, Any], metres: float) -> Camera:
     lacking = [what for what in NEEDED if what not in table]
     if lacking:
         raise FileFormatError(f"{path}: [{key}] lacks {', '.join(lacking)}. Needed {', '.join(NEEDED)}.")
-    if table.get("fisheye"):
-        raise FileFormatError(
-            f"{path}: [{key}] is a fisheye camera, whose lens model is not supported. Calibrate it here, as a Brown "
-            "lens, or undistort its video first."
-        )
+    lens = _lens(path, key, table)
     numbers = {what: np.asarray(table[what], dtype=np.float64) for what in NEEDED}
-    distortion = np.zeros(5)
+    distortion = np.zeros(len(lens.parameters))
     given = np.ravel(numbers["distortions"])
-    if len(given) > 5 and np.any(given[5:]):
-        raise FileFormatError(f"{path}: [{key}] has {len(given)} distortions; only k1, k2, p1, p2, k3 are supported.")
-    distortion[: min(5, len(given))] = given[:5]
+    if np.any(given[len(distortion) :]):
+        raise FileFormatError(
+            f"{path}: [{key}] has {len(given)} distortions; of a {lens.name} lens only {', '.join(lens.parameters)} "
+            "are supported."
+        )
+    distortion[: len(given)] = given[: len(distortion)]
     rotation = numbers["rotation"]
     T_cam_world = np.eye(4)
     T_cam_world[:3, :3] = rotation if rotation.shape == (3, 3) else Rotation.from_rotvec(np.ravel(rotation)).as_matrix()
     T_cam_world[:3, 3] = np.ravel(numbers["translation"]) * metres
     width, height = (int(size) for size in np.ravel(numbers["size"]))
     name = str(table.get("name", f"cam_{table['cam_id']}" if "cam_id" in table else key))
-    return Camera(name, (width, height), numbers["matrix"], distortion, T_cam_world)
+    return Camera(name, (width, height), numbers["matrix"], distortion, T_cam_world, lens)

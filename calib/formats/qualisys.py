@@ -24,7 +24,7 @@ DISTORTION = (
     "tangentalDistortion2",
     "radialDistortion3",
 )
-"""In the order of `calib.brown`; the spelling is theirs."""
+"""In the order of `calib.lenses.brown`; the spelling is theirs."""
 
 
 def load_qualisys(path: Path) -> CameraGroup:

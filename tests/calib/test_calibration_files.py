@@ -79,6 +79,11 @@ def test_aniposelib_reads_our_file_and_we_read_theirs(tmp_path):
             "translation = [nan, 0, 0]",
             "must be finite",
         ),
+        (
+            '[c]\nlens = "odd"\nsize = [1, 1]\nmatrix = [[1, 0, 0], [0, 1, 0], [0, 0, 1]]\ndistortions = [0]\n'
+            "rotation = [0, 0, 0]\ntranslation = [0, 0, 0]",
+            '"odd" is no lens model',
+        ),
     ],
 )
 def test_broken_tomls_are_named(tmp_path, text, what):

@@ -1,0 +1,1 @@
+"""Lens models, one a file; `calib.lenses.catalogue` finds them by name."""
