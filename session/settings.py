@@ -38,6 +38,7 @@ dictionary = "{dictionary}"
 solver = "clapcap"                  # "clapcap", or "anipose": aniposelib's own, to compare
 frames = ""                         # START:STOP:STEP of the frames to use; empty: all
 import = ""                         # a calibration made elsewhere (cameras.toml, Qualisys .qca.txt), instead of videos
+board_measured = false              # true: the board above was measured, so the wizard need not ask
 floor_time_s = nan                  # when the board lies on the floor, in session time; nan: found by itself
 
 [process]
@@ -72,6 +73,7 @@ class CalibrationSettings:
     solver: str = "clapcap"
     frames: str = ""
     import_: str = ""
+    board_measured: bool = False
     floor_time_s: float = float("nan")
 
 
