@@ -1,0 +1,126 @@
+"""The space that a board was carried through, and how accurate points in it are."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from calib.cameras import CameraGroup
+from calib.uncertainty import CameraCovariance, PointUncertainty, point_uncertainty
+
+Array = npt.NDArray[np.float64]
+
+HEIGHTS_M = {"floor": 0.0, "hip": 1.0, "head": 1.7}
+"""Above the floor: where the joints of somebody who stands are (hips at 0.53, eyes at 0.94 of a stature of 1.8 m; R.
+Drillis, R. Contini, "Body segment parameters", 1966)."""
+
+CELLS = 48
+"""Across the longer side of a slice: finer than uncertainty changes, and coarse enough to be looked at."""
+
+MOST_PLACES = 400
+"""Places of the board that stand for all: spread over them, they fix a rigid motion as well as all do."""
+
+
+@dataclass(frozen=True, eq=False)
+class Slice:
+    """Points on a level grid.
+
+    Attributes
+    ----------
+    name
+        What is at that height.
+    z_m
+        Height in the world.
+    x_m, y_m
+        (across,) and (down,), both increasing, in the world.
+    uncertainty
+        Of the points in rows of equal y, flat: reshape to (down, across).
+    """
+
+    name: str
+    z_m: float
+    x_m: Array
+    y_m: Array
+    uncertainty: PointUncertainty
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(down, across)."""
+        return len(self.y_m), len(self.x_m)
+
+
+def board_places(T_world_board: Array, corners_m: Array) -> Array:
+    """Return (places, corners, 3): where the board's corners were, in the world, metres; some `MOST_PLACES` at most."""
+    known = T_world_board[np.isfinite(T_world_board).all(axis=(1, 2))]
+    chosen = known[np.unique(np.linspace(0, len(known) - 1, min(MOST_PLACES, len(known))).round().astype(int))]
+    places: Array = corners_m @ np.swapaxes(chosen[:, :3, :3], 1, 2) + chosen[:, None, :3, 3]
+    return places
+
+
+def middle_m(places_m: Array) -> Array:
+    """Return (3,): the middle of the space that the board was carried through, the median of its places."""
+    middle: Array = np.median(places_m.reshape(-1, 3), axis=0)
+    return middle
+
+
+def middle_uncertainty(
+    cameras: CameraGroup, errors: CameraCovariance, T_world_board: Array, corners_m: Array
+) -> PointUncertainty:
+    """Say how far off a point in the middle is, (1,).
+
+    Parameters
+    ----------
+    cameras, errors
+        See `calib.uncertainty.point_uncertainty`.
+    T_world_board
+        (moments, 4, 4), metres; NaN where not known.
+    corners_m
+        (corners, 3) in the board frame, metres.
+    """
+    places = board_places(T_world_board, corners_m)
+    return point_uncertainty(cameras, errors, middle_m(places)[None], places.reshape(-1, 3))
+
+
+def slices(
+    cameras: CameraGroup, errors: CameraCovariance, T_world_board: Array, corners_m: Array, heights_m: tuple[float, ...]
+) -> tuple[Slice, ...]:
+    """Say how far off points are at some heights: over where the board was and the cameras stand.
+
+    Parameters as for `middle_uncertainty`; the names of the heights in `HEIGHTS_M`, or none, come along.
+    """
+    places = board_places(T_world_board, corners_m).reshape(-1, 3)
+    low, high = _extent(cameras, places)
+    step = float((high - low).max()) / CELLS
+    x_m, y_m = (np.arange(low[axis] + step / 2, high[axis], step) for axis in (0, 1))
+    names = {height: name for name, height in HEIGHTS_M.items()}
+    found = []
+    for z_m in heights_m:
+        x, y = np.meshgrid(x_m, y_m)
+        points = np.stack([x.ravel(), y.ravel(), np.full(x.size, z_m)], axis=1)
+        found.append(Slice(names.get(z_m, ""), z_m, x_m, y_m, point_uncertainty(cameras, errors, points, places)))
+    return tuple(found)
+
+
+def heights_worth_showing(T_world_board: Array, corners_m: Array) -> tuple[float, ...]:
+    """Return the heights of floor, hip and head; for a space much smaller than a person, three heights of the board.
+
+    A board on a table top, or one that never lay on the floor, may have been between 0.1 and 0.4 m only.
+    """
+    z_m = board_places(T_world_board, corners_m)[..., 2]
+    low, middle, high = np.percentile(z_m, [2, 50, 98])
+    if high >= 0.6 * HEIGHTS_M["hip"]:
+        return tuple(HEIGHTS_M.values())
+    return tuple(round(float(z), 2) for z in (low, middle, high))
+
+
+def _extent(cameras: CameraGroup, places_m: Array) -> tuple[Array, Array]:
+    """Return the corners (2,) of the ground plan: the board's places, and the cameras as far as they are near."""
+    low, high = places_m[:, :2].min(axis=0), places_m[:, :2].max(axis=0)
+    size = float((high - low).max())
+    centers = np.stack([camera.center_m[:2] for camera in cameras])
+    near = np.clip(centers, low - 2 * size, high + 2 * size)
+    low, high = np.minimum(low, near.min(axis=0)), np.maximum(high, near.max(axis=0))
+    margin = 0.08 * float((high - low).max())
+    return low - margin, high + margin
