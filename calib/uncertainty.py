@@ -3,7 +3,8 @@
 A point X is triangulated by least squares, min over X of sum_c |project(camera_c, X) - x_c|^2. Where that is smallest,
 its gradient is 0, and the implicit function theorem says how X follows the cameras' parameters and the pixels
 (W. Förstner, B. Wrobel, "Photogrammetric Computer Vision", 2016, section 2.7.5; R. Hartley, A. Zisserman, "Multiple
-View Geometry", 2nd ed., 2004, section 5.2): with J_c and K_c the derivatives of camera c's pixel by X and by its parameters,
+View Geometry", 2nd ed., 2004, section 5.2): with J_c and K_c the derivatives of camera c's pixel by X and by
+its parameters,
 
     H = sum_c J_c^T J_c,    dX = H^-1 sum_c J_c^T (dx_c - K_c dtheta_c),
     Cov(X) = A Cov(theta) A^T + noise_px^2 H^-1,    A = -H^-1 [J_1^T K_1 ... J_n^T K_n].
@@ -79,8 +80,8 @@ class PointUncertainty:
     from_cameras_m
         (points,): because the calibration is not exact; the same error in every frame. NaN with fewer than two views.
     per_pixel_m
-        (points,): because the pixels are not, for noise with a standard deviation of 1 px in each coordinate, new in every
-        view and frame.
+        (points,): because the pixels are not, for noise with a standard deviation of 1 px in each coordinate, new
+        in every view and frame.
     """
 
     views: npt.NDArray[np.int64]

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,8 +89,29 @@ def read_frames(
     if start < 0 or step < 1 or (stop is not None and stop < 0):
         raise ValueError(f"start={start}, stop={stop}, step={step}: needed start >= 0, stop >= 0 or None, step >= 1")
     path = Path(path)
-    wanted = (start, stop, step)
-    yield from _from_folder(path, gray, wanted, image_rate_hz) if path.is_dir() else _from_video(path, gray, wanted)
+    if path.is_dir():
+        yield from _from_folder(path, gray, (start, stop, step), image_rate_hz)
+    else:
+        yield from _from_video(path, gray, range(start, sys.maxsize if stop is None else stop, step), stop)
+
+
+def read_frames_at(path: str | Path, indices: Collection[int], *, gray: bool = False) -> Iterator[Frame]:
+    """Yield the frames of those numbers, in display order; numbers that the file does not have are passed over.
+
+    All frames before the last one asked for are decoded, but only those asked for are converted.
+
+    Raises
+    ------
+    MediaError
+        As `read_frames`.
+    """
+    path = Path(path)
+    wanted = frozenset(indices)
+    if path.is_dir():
+        for index in sorted(wanted):
+            yield from _from_folder(path, gray, (index, index + 1, 1), DEFAULT_IMAGE_RATE_HZ)
+    elif wanted:
+        yield from _from_video(path, gray, wanted, max(wanted) + 1)
 
 
 def _from_folder(
@@ -101,16 +123,16 @@ def _from_folder(
         yield Frame(index, float(times[index]), read_image(images[index], gray=gray))
 
 
-def _from_video(path: Path, gray: bool, wanted: tuple[int, int | None, int]) -> Iterator[Frame]:
-    start, stop, step = wanted
-    if stop is not None and stop <= start:
+def _from_video(path: Path, gray: bool, wanted: Container[int], stop: int | None) -> Iterator[Frame]:
+    """Yield the wanted frames before number `stop`."""
+    if wanted == range(0):  # equal to every empty range
         return
     with open_media(path) as container:
         stream = video_stream(container, path)
         count = Count()
         time_s = 0.0
         for index, (picture, time_s) in enumerate(_timed(decode(container, stream, count), nominal_interval_s(stream))):
-            if index >= start and (index - start) % step == 0:
+            if index in wanted:
                 image = picture.to_ndarray(format="gray" if gray else "rgb24")
                 yield Frame(index, time_s, orient(image.astype(np.uint8, copy=False), display_matrix(picture)))
             if stop is not None and index + 1 >= stop:
