@@ -1,9 +1,10 @@
 """The world's frame: Z up from the floor, X and Y from the board that lies on it.
 
-The board's own z comes out of its print, so that a board which lies face up has its z up. Whether it lies can be told:
-photographers keep the horizon level, so the up of the world is close to the direction that is at right angles to all
-cameras' x axes. A world in which cameras stand below the floor is refused: it is the mirror image that one planar pose
-out of two leads to, and its reprojection errors are excellent.
+The board's own z comes out of its print, so that a board which lies face up has its z up. Whether it lies can be told
+from the cameras' level (`calib.level`). A board a few decimetres wide tells the floor's tilt to half a degree or so,
+which is 2 cm at the other end of a room; laid down in several places, all of them make one plane, and the tilt averages
+out. A world in which cameras stand below the floor is refused: it is the mirror image that one planar pose out of two
+leads to, and its reprojection errors are excellent.
 """
 
 from __future__ import annotations
@@ -12,25 +13,40 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
+from calib.level import level_up
+from calib.lying import (
+    LYING_DEG,
+    Place,
+    Plane,
+    behind_print,
+    corners_in_world,
+    lying_places,
+    place_at,
+    plane_around,
+    planes,
+)
 from clapcap.errors import CalibrationError
 
 Array = npt.NDArray[np.float64]
-Mask = npt.NDArray[np.bool_]
-
-STILL_M = 0.01
-"""A board whose corners all move less than this within `STILL_S` lies still. Measured poses of a board at rest jitter
-by 1 to 3 mm at 3 m."""
-
-STILL_S = 0.4
-
-LYING_DEG = 30.0
-"""How far the board's normal may be from the cameras' up. Cameras on tripods are level within 5 degrees, propped up
-phones within 15; a board held in hands towards the cameras is 50 degrees off and more."""
 
 MAX_FLOOR_GAP_S = 1.0
 """The floor view that a user names must be this close to a moment in which the board was seen."""
+
+BENEATH_M = 0.1
+"""A board that was seen this far below the plane on which it lay still lay on a table or a box: nobody carries it
+through the floor. Single poses seen by two cameras err by a tenth of that."""
+
+LOWEST_PERCENT = 2.0
+"""Where the board was seen lowest, without the few poses that are wrong."""
+
+RAMP_DEG = 10.0
+"""Of planes with equally many places, one that leans by more from the cameras' level comes last."""
+
+ADVICE = (
+    ". Lay the board on the floor at the end of the recording, name the time at which it lies there (--floor-time), or "
+    "take the floor from the feet in a take (--floor feet:TAKE)"
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +75,7 @@ def choose_world(
     time_s: Array,
     corners_m: Array,
     floor_time_s: float | None = None,
+    look_for_floor: bool = True,
 ) -> WorldChoice:
     """Choose the world's frame.
 
@@ -76,13 +93,19 @@ def choose_world(
         (corners, 3) in the board frame.
     floor_time_s
         When the board lay on the floor, session time; None: found as follows.
+    look_for_floor
+        False: the cameras' level makes the world, even if the board lay on the floor.
 
     Notes
     -----
-    Without `floor_time_s`, the floor is the longest time in which the board lay still, seen by two cameras or more (by
-    one, if there is no such time), within `LYING_DEG` of level, all cameras above it. Origin and axes are the board's.
-    If it never lay like that, the world is levelled by the cameras, its floor put at the lowest place where the board
-    was seen, its origin below the middle of the board's places, its X axis along the first camera's.
+    The floor is the plane of the places where the board lay still, face up, seen by two cameras or more (by one, if
+    there is no such place), within `LYING_DEG` of level, all cameras above it, and never seen `BENEATH_M` below it. Of
+    several planes, that of most places, and of those that of the longest time. Origin and X axis are the board's in the
+    first place, or in the place that `floor_time_s` names, dropped onto the plane.
+
+    If it never lay like that, the world is levelled by the cameras (by the board on a table, if there was one). Its
+    floor is the lowest place where the board was seen, or the lowest camera if that is lower; its origin is below the
+    middle of the board's places, its X axis along the first camera's.
 
     Raises
     ------
@@ -90,48 +113,44 @@ def choose_world(
         If the moment named shows no board, or cameras below the floor.
     """
     if floor_time_s is not None:
-        return _from_named_moment(T_cam_world, T_world_board, time_s, floor_time_s)
+        return _from_named_moment(T_cam_world, T_world_board, camera_count, time_s, corners_m, floor_time_s)
     up = level_up(T_cam_world)
-    may_be_floor = _floor_moments(T_cam_world, T_world_board, time_s, corners_m, up)
-    stretch = _longest_stretch(may_be_floor & (camera_count >= 2), time_s)
-    if not len(stretch):
-        stretch = _longest_stretch(may_be_floor, time_s)
-    if len(stretch):
-        T_old_board = _mean_pose(T_world_board[stretch])
-        most = int(camera_count[stretch].max())
-        lean = np.degrees(np.arccos(np.clip(T_old_board[:3, 2] @ up, -1, 1)))
-        return WorldChoice(
-            np.linalg.inv(T_old_board),
-            f"floor: the board lay still from {time_s[stretch[0]]:.2f} to {time_s[stretch[-1]]:.2f} s, seen by up to "
-            f"{most} camera{'s' if most > 1 else ''}, {lean:.0f} degrees from the cameras' level; origin and axes are "
-            "the board's",
-            stretch,
+    if not look_for_floor:
+        asked = "no floor was looked for, as asked"
+        return _levelled(T_cam_world, T_world_board, camera_count, corners_m, up, asked, advice="")
+    places = lying_places(T_cam_world, T_world_board, camera_count, time_s, corners_m, up)
+    if not places:  # all cameras upside down: the board on the floor knows better
+        places = lying_places(T_cam_world, T_world_board, camera_count, time_s, corners_m, -up)
+        up = -up if places else up
+    seen = _trusted_corners(T_world_board, camera_count, corners_m)
+    found = sorted(planes(places, corners_m), key=lambda plane: (-len(plane.places), _lean_deg(plane, up) > RAMP_DEG))
+    for plane in found:
+        if not _is_table(plane, seen, places):
+            lean = f"{_lean_deg(plane, up):.0f} degrees from the cameras' level"
+            return _on(plane, plane.places[0], f"floor: {_where_it_lay(plane)}, {lean}")
+    if found:
+        table = found[0]
+        depth = -float(np.percentile(table.height_m(seen), LOWEST_PERCENT))
+        reason = (
+            f"no floor was found: the board lay still from {table.places[0].time_s[0]:.2f} s on, but was seen "
+            f"{100 * depth:.0f} cm lower at other times, so that it lay on a table"
         )
-    return _levelled(T_cam_world, T_world_board, camera_count, corners_m, up)
+        return _levelled(T_cam_world, T_world_board, camera_count, corners_m, table.normal, reason, "the table")
+    reason = (
+        f"no floor was found: the board never lay still, face up and level within {LYING_DEG:g} degrees, in view of a "
+        "camera"
+    )
+    return _levelled(T_cam_world, T_world_board, camera_count, corners_m, up, reason)
 
 
-def level_up(T_cam_world: Array) -> Array:
-    """Guess the direction up, (3,): at right angles to the cameras' x axes, towards their mean -y.
-
-    Where all cameras look the same way, their x axes leave it open; it is then the mean of their -y.
-    """
-    x_axes, mean_up = T_cam_world[:, 0, :3], -T_cam_world[:, 1, :3].mean(axis=0)
-    _, spread, directions = np.linalg.svd(x_axes)
-    if len(spread) < 2 or spread[1] < 0.2 * spread[0]:
-        return np.asarray(mean_up / np.linalg.norm(mean_up))
-    up = directions[2]
-    return np.asarray(up * (1.0 if up @ mean_up >= 0 else -1.0))
-
-
-def _cameras_below(T_cam_world: Array, T_world_board: Array) -> Mask:
-    """Return (moments, cameras): whether the camera is behind the board's print."""
-    centres = np.linalg.inv(T_cam_world)[:, :3, 3]
-    offset = centres[None] - T_world_board[:, None, :3, 3]
-    below: Mask = (offset * T_world_board[:, None, :3, 2]).sum(axis=2) <= 0
-    return below
-
-
-def _from_named_moment(T_cam_world: Array, T_world_board: Array, time_s: Array, floor_time_s: float) -> WorldChoice:
+def _from_named_moment(
+    T_cam_world: Array,
+    T_world_board: Array,
+    camera_count: npt.NDArray[np.int64],
+    time_s: Array,
+    corners_m: Array,
+    floor_time_s: float,
+) -> WorldChoice:
     moment = int(np.argmin(np.abs(time_s - floor_time_s)))
     if abs(time_s[moment] - floor_time_s) > MAX_FLOOR_GAP_S:
         raise CalibrationError(
@@ -140,73 +159,83 @@ def _from_named_moment(T_cam_world: Array, T_world_board: Array, time_s: Array, 
             f"board was seen between {time_s[0]:.2f} and {time_s[-1]:.2f} s of session time: name a time at which it "
             "lies on the floor."
         )
-    below = _cameras_below(T_cam_world, T_world_board[moment : moment + 1])[0]
+    below = behind_print(T_cam_world, T_world_board[moment : moment + 1])[0]
     if below.any():
         raise CalibrationError(
             f"With the board at {time_s[moment]:.2f} s as the floor, {below.sum()} of {len(below)} cameras stand below "
             "the floor: the board did not lie face up there, or it was seen from behind. Name a time at which it lies "
             "on the floor, or none, and the world is levelled by the cameras."
         )
+    named = place_at(moment, T_world_board, camera_count, time_s, corners_m)
+    up = named.T_world_board[:3, 2]
+    places = lying_places(T_cam_world, T_world_board, camera_count, time_s, corners_m, up)
+    plane = plane_around(places, named, corners_m)
+    return _on(plane, named, f"floor: {_where_it_lay(plane)}, {time_s[moment]:.2f} s as asked")
+
+
+def _on(plane: Plane, first: Place, what: str) -> WorldChoice:
+    T_old_floor = first.T_world_board if len(plane.places) == 1 else plane.frame_at(first)
+    which = "the board's" if len(plane.places) == 1 else f"those of the board at {first.time_s[0]:.2f} s"
     return WorldChoice(
-        np.linalg.inv(T_world_board[moment]),
-        f"floor: the board at {time_s[moment]:.2f} s, as asked; origin and axes are the board's",
-        np.array([moment]),
+        T_world_old=np.linalg.inv(T_old_floor),
+        policy=f"{what}; origin and axes are {which}",
+        moments=np.concatenate([place.moments for place in plane.places]),
     )
 
 
-def _floor_moments(
-    T_cam_world: Array,
-    T_world_board: Array,
-    time_s: Array,
-    corners_m: Array,
-    up: Array,
-) -> Mask:
-    """Return (moments,): whether the board may lie on the floor then, and has not moved for a while."""
-    places = corners_m @ np.swapaxes(T_world_board[:, :3, :3], 1, 2) + T_world_board[:, None, :3, 3]
-    lies = T_world_board[:, :3, 2] @ up > np.cos(np.radians(LYING_DEG))
-    good = lies & ~_cameras_below(T_cam_world, T_world_board).any(axis=1)
-    earlier = np.searchsorted(time_s, time_s - STILL_S, side="right") - 1
-    known = (earlier >= 0) & (time_s - time_s[np.maximum(earlier, 0)] < 2 * STILL_S)
-    moved = np.linalg.norm(places - places[np.maximum(earlier, 0)], axis=2).max(axis=1)
-    still: Mask = good & known & good[np.maximum(earlier, 0)] & (moved < STILL_M)
-    return still
+def _where_it_lay(plane: Plane) -> str:
+    most = max(place.cameras for place in plane.places)
+    seen = f"seen by up to {most} camera{'s' if most > 1 else ''}"
+    if len(plane.places) == 1:
+        start, end = plane.places[0].time_s
+        return f"the board lay still from {start:.2f} to {end:.2f} s, {seen}"
+    times = ", ".join(f"{place.time_s[0]:.2f}" for place in plane.places)
+    return (
+        f"one plane through {len(plane.places)} places where the board lay still (from {times} s on; "
+        f"{1e3 * plane.gap_m:.0f} mm off it at most), {seen}"
+    )
 
 
-def _longest_stretch(still: Mask, time_s: Array) -> npt.NDArray[np.intp]:
-    """Return the moments of the longest run of still moments without a hole of `STILL_S`; of equals, the last."""
-    moments = np.flatnonzero(still)
-    if not len(moments):
-        return moments
-    runs = np.split(moments, np.flatnonzero(np.diff(time_s[moments]) > STILL_S) + 1)
-    return max(reversed(runs), key=lambda run: time_s[run[-1]] - time_s[run[0]])
+def _lean_deg(plane: Plane, up: Array) -> float:
+    return float(np.degrees(np.arccos(np.clip(plane.normal @ up, -1, 1))))
 
 
-def _mean_pose(T: Array) -> Array:
-    mean = np.eye(4)
-    mean[:3, :3] = Rotation.from_matrix(T[:, :3, :3]).mean().as_matrix()
-    mean[:3, 3] = np.median(T[:, :3, 3], axis=0)
-    return mean
+def _is_table(plane: Plane, seen_m: Array, places: list[Place]) -> bool:
+    """Tell whether the board was elsewhere seen, or lay, well below the plane."""
+    lower = [plane.height_m(place.T_world_board[:3, 3]) < -BENEATH_M for place in places]
+    return any(lower) or float(np.percentile(plane.height_m(seen_m), LOWEST_PERCENT)) < -BENEATH_M
+
+
+def _trusted_corners(T_world_board: Array, camera_count: npt.NDArray[np.int64], corners_m: Array) -> Array:
+    """Return (n, 3): where the board's corners were, by poses that two cameras or more agree on if there are any."""
+    trusted = T_world_board[camera_count >= 2] if (camera_count >= 2).any() else T_world_board
+    return corners_in_world(trusted, corners_m).reshape(-1, 3)
 
 
 def _levelled(
-    T_cam_world: Array, T_world_board: Array, camera_count: npt.NDArray[np.int64], corners_m: Array, up: Array
+    T_cam_world: Array,
+    T_world_board: Array,
+    camera_count: npt.NDArray[np.int64],
+    corners_m: Array,
+    up: Array,
+    reason: str,
+    by: str = "the cameras",
+    advice: str = ADVICE,
 ) -> WorldChoice:
-    trusted = T_world_board[camera_count >= 2] if (camera_count >= 2).any() else T_world_board
-    places = (corners_m @ np.swapaxes(trusted[:, :3, :3], 1, 2) + trusted[:, None, :3, 3]).reshape(-1, 3)
     x_axis = T_cam_world[0, 0, :3] - up * (up @ T_cam_world[0, 0, :3])
+    if np.linalg.norm(x_axis) < 0.5:  # a camera that lies on its side: its x axis points up
+        x_axis = np.cross(T_cam_world[0, 2, :3], up)
     x_axis /= np.linalg.norm(x_axis)
     R_world_old = np.stack([x_axis, np.cross(up, x_axis), up])
-    turned = places @ R_world_old.T
-    # The lowest hundredth, not the lowest: one bad pose shall not dig the floor.
-    origin = np.array([*np.median(turned[:, :2], axis=0), np.percentile(turned[:, 2], 1)])
+    turned = _trusted_corners(T_world_board, camera_count, corners_m) @ R_world_old.T
+    lowest_camera = float((np.linalg.inv(T_cam_world)[:, :3, 3] @ up).min())
+    lowest_board = float(np.percentile(turned[:, 2], LOWEST_PERCENT))
+    what = "lowest place where the board was seen" if lowest_board <= lowest_camera else "lowest camera"
     T_world_old = np.eye(4)
     T_world_old[:3, :3] = R_world_old
-    T_world_old[:3, 3] = -origin
+    T_world_old[:3, 3] = -np.array([*np.median(turned[:, :2], axis=0), min(lowest_board, lowest_camera)])
     return WorldChoice(
         T_world_old,
-        "no floor was found: the board never lay still, face up and level within "
-        f"{LYING_DEG:g} degrees, in view of a camera; the world is levelled by the cameras, and its height 0 is the "
-        "lowest place where the board was seen. Lay the board on the floor at the end of the recording, or name the "
-        "time at which it lies there",
+        f"{reason}; the world is levelled by {by}, and its height 0 is the {what}{advice}",
         np.zeros(0, dtype=np.intp),
     )
