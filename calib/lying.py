@@ -23,8 +23,8 @@ LYING_DEG = 30.0
 phones within 15; a board held in hands towards the cameras is 50 degrees off and more."""
 
 SAME_PLANE_DEG = 4.0
-"""Between the normals of two places on one floor: a board of 20 x 27 cm, 3 m away from two cameras, is tilted wrongly by
-1 degree at one standard deviation."""
+"""Between the normals of two places on one floor: a board of 20 x 27 cm, 3 m away from two cameras, is tilted wrongly
+by 1 degree at one standard deviation."""
 
 SAME_PLANE_M = 0.02
 """Height of one place above the plane that all of them make: uneven floors, and 1 cm of the calibration's error."""
@@ -82,7 +82,7 @@ class Plane:
         return height
 
     def frame_at(self, place: Place) -> Array:
-        """Return T_world_floor (4, 4): the frame whose z is the plane's normal, with a place's origin and x axis on it."""
+        """Return T_world_floor (4, 4): z is the normal, origin and x axis are those of a place, dropped onto it."""
         T = np.eye(4)
         x = place.T_world_board[:3, 0] - self.normal * (self.normal @ place.T_world_board[:3, 0])
         x /= np.linalg.norm(x)
