@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from clapcap.errors import SessionError
 from session.atomic import written_whole
 from session.board_views import corner_stages, parse_frames
+from session.calibration_tables import shared_views_table
 from session.clocks import (
     refuse_unsynced,
     session_time_s,
@@ -21,7 +22,7 @@ from session.clocks import (
     timestamp_groups,
 )
 from session.folder import Recording, Session
-from session.manifest import Manifest, Stage
+from session.manifest import Stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.terminal import Terminal
@@ -81,7 +82,7 @@ def _bring_in(session: Session, file: Path) -> str:
     return target.relative_to(session.root).as_posix()
 
 
-def calibrate_session(session: Session, terminal: Terminal, ask: bool) -> CameraGroup:
+def calibrate_session(session: Session, terminal: Terminal) -> CameraGroup:
     """Run all stages of the calibration that are still to be done, and return the cameras.
 
     Raises
@@ -94,19 +95,8 @@ def calibrate_session(session: Session, terminal: Terminal, ask: bool) -> Camera
     if session.settings.calibration.import_:
         _import_stage(session, terminal)
     else:
-        if ask and not _confirm_board(session, terminal):
-            raise SessionError(f"Write what you printed under [board] in {session.settings_file}, and run again.")
         _solve_stages(session, terminal)
     return load_cameras(session.cameras_file)
-
-
-def _confirm_board(session: Session, terminal: Terminal) -> bool:
-    board = session.settings.board
-    terminal.say(
-        f"The board: {board.columns} x {board.rows} squares of {board.square_mm:g} mm, markers of {board.marker_mm:g} "
-        f"mm, {board.dictionary}. Its squares set the scale of everything: measure one with a ruler."
-    )
-    return terminal.confirm("Is that the board in the videos?")
 
 
 def _import_stage(session: Session, terminal: Terminal) -> None:
@@ -151,12 +141,17 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
 
     def make() -> Mapping[str, Any]:
         from calib.corners import CornerViews
+        from calib.extrinsics import refuse_disconnected
         from calib.formats.anipose_toml import save_anipose_toml
+        from calib.shared_views import shared_view_matrix
+        from calib.verdict import judge
 
         views = [CornerViews.load(path) for path in files.values()]
         shared = share_views(recording, time_map, views)
-        terminal.say(f"Moments in which two cameras see the board (on the diagonal, one):\n{format_matrix(shared)}")
+        shared_views_table(shared.camera_names, shared_view_matrix(shared), terminal)
+        refuse_disconnected(shared)
         result = solve(shared, settings.solver, settings.floor_time_s)
+        verdict = judge(shared, result)
         report = result.report
         with written_whole(session.cameras_file) as partial:
             save_anipose_toml(partial, result.cameras, {"error": report.rmse_px, "solver": report.solver})
@@ -169,9 +164,8 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
             "cameras": [dataclasses.asdict(camera) for camera in report.cameras],
             "sync": sync_method(time_map),
             "lag_s": dict(report.certain_lag_s(time_map)),
+            "verdict": dataclasses.asdict(verdict),
         }
-
-    from calib.shared_views import format_matrix
 
     stages.run(
         stage,
@@ -207,35 +201,3 @@ def solve(shared: SharedViews, solver: str, floor_time_s: float) -> CalibrationR
 
         return calibrate_anipose(shared, options)
     return calibrate(shared, options)
-
-
-def calibration_table(session: Session, terminal: Terminal) -> None:
-    """Print how each camera was calibrated; nothing for a calibration that was imported."""
-    if session.settings.calibration.import_:
-        return
-    report = Manifest(session.calibration.results, session.root).report("solve")
-    rows = [
-        (
-            camera["name"],
-            str(camera["views"]),
-            str(camera["corners"]),
-            str(camera["outliers"]),
-            f"{camera['rmse_px']:.2f}",
-            f"{100 * camera['coverage']:.0f} %",
-            _deviation_mm(camera["position_std_m"]),
-            f"{1000 * report['lag_s'][camera['name']]:+.1f}",
-        )
-        for camera in report["cameras"]
-    ]
-    header = ("camera", "views", "corners", "outliers", "rmse px", "picture", "± mm", "delay ms")
-    terminal.table(f"The cameras, from {report['board']}", header, rows)
-    if any(report["lag_s"].values()):
-        terminal.say("Delay: how long after its time stamps a camera exposes; takes are corrected by it.")
-    terminal.say(f"World: {report['world']}.")
-
-
-def _deviation_mm(position_std_m: float | None) -> str:
-    """Put a camera's uncertainty into a cell: that of the reference camera is 0 by definition, aniposelib has none."""
-    if position_std_m is None:
-        return "-"
-    return f"{1000 * position_std_m:.1f}" if position_std_m else "ref."

@@ -14,6 +14,7 @@ from clapcap.errors import ClapcapError
 from session.commands import (
     board,
     calibrate,
+    cameras,
     demo,
     doctor,
     fit,
@@ -53,7 +54,7 @@ def _options(
     pass
 
 
-for module in (new, board, sync, calibrate, process, demo, doctor, triangulate, fit):
+for module in (new, board, sync, calibrate, cameras, process, demo, doctor, triangulate, fit):
     app.command(module.NAME, epilog=module.EXAMPLE)(module.command)
 
 
@@ -61,7 +62,7 @@ def run(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(new.spread_lists(argv), prog_name="clapcap")
+        app(calibrate.spread_lists(new.spread_lists(argv)), prog_name="clapcap")
     except ClapcapError as error:
         _fail(str(error), error, argv)
     except OSError as error:

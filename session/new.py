@@ -23,8 +23,8 @@ def create_session(
     takes: Mapping[str, Sequence[Path]],
     board: BoardSettings,
     terminal: Terminal,
-) -> None:
-    """Make the session folder at `root`, or add recordings to the one that is there.
+) -> bool:
+    """Make the session folder at `root`, or add recordings to the one that is there; return whether it is new.
 
     Everything is checked before anything is written. An existing `session.toml` and existing videos stay as they are.
 
@@ -56,7 +56,7 @@ def create_session(
             how = bring_in(video, folder / video.name)
             terminal.done(f"{folder.relative_to(root)}/{video.name}", how)
     (root / "takes").mkdir(exist_ok=True)
-    terminal.say(f"{root} is {'a new session' if made else 'the session, added to'}. {_next_step(root)}")
+    return made
 
 
 def bring_in(source: Path, target: Path) -> str:
@@ -93,7 +93,7 @@ def _check(folder: Path, videos: Sequence[Path]) -> None:
             )
         name = video.name if video.is_dir() else video.stem
         there = names.get(name)
-        if there is not None and not (there.name == video.name and _same(there, video)):
+        if there is not None and not (there.name == video.name and same_content(there, video)):
             raise SessionError(
                 f'{there} and {video} would both be camera "{name}". Nothing was written. Rename one, or give a new '
                 "take another name."
@@ -101,15 +101,17 @@ def _check(folder: Path, videos: Sequence[Path]) -> None:
         names[name] = video
 
 
-def _same(one: Path, other: Path) -> bool:
+def same_content(one: Path, other: Path) -> bool:
+    """Tell whether two files hold the same; of folders, whether they are the same folder."""
     if one.samefile(other) or (one.is_dir() and other.is_dir()):
         return True
     return one.is_file() and other.is_file() and filecmp.cmp(one, other, shallow=False)
 
 
-def _next_step(root: Path) -> str:
-    if not find_videos(root / CALIBRATION):
-        return (
-            f"Next: print the board (clapcap board {root} -o board.pdf), film it, and put the videos in calibration/."
-        )
-    return f"Next: clapcap calibrate {root}"
+def say_next_step(root: Path, terminal: Terminal) -> None:
+    """Say what to do with a session that was made or added to."""
+    if find_videos(root / CALIBRATION):
+        terminal.say("Next:")
+    else:
+        terminal.say("Next: print the board and film it. The wizard leads through it:")
+    terminal.command(f"clapcap calibrate {root}")

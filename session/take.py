@@ -55,7 +55,7 @@ def process_session(session: Session, name: str | None, terminal: Terminal) -> N
     takes = session.take(name)
     for take in takes:
         take.need_videos(2, "triangulation")
-    cameras = calibrate_session(session, terminal, ask=False)
+    cameras = calibrate_session(session, terminal)
     for take in takes:
         process_take(session, take, cameras, terminal)
     summary_table(session, takes, terminal)

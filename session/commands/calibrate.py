@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,11 +10,46 @@ import typer
 
 NAME = "calibrate"
 EXAMPLE = "Example: `clapcap calibrate my-session`; with another tool's cameras: `--import cameras.toml`"
+LISTS = ("--videos", "--names", "--live")
+
+
+def spread_lists(argv: Sequence[str]) -> list[str]:
+    """Repeat the options of `calibrate` that take several words: `--live 0 1` becomes `--live 0 --live 1`."""
+    if next((argument for argument in argv if not argument.startswith("-")), None) != NAME:
+        return list(argv)
+    spread: list[str] = []
+    option = ""
+    for place, argument in enumerate(argv):
+        if argument.startswith("-"):
+            option = argument if argument in LISTS else ""
+            empty = place + 1 == len(argv) or argv[place + 1].startswith("-")
+            spread += [argument] if not option or empty else []
+        else:
+            spread += [option, argument] if option else [argument]
+    return spread
 
 
 def command(
-    session: Annotated[Path, typer.Argument(help="The session folder.")],
+    session: Annotated[
+        Path | None, typer.Argument(help="The session folder; a new one is made.", show_default=False)
+    ] = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Ask nothing.")] = False,
+    videos: Annotated[
+        list[Path] | None,
+        typer.Option(metavar="V...", help="The cameras' videos of the board, or their folder, to bring in."),
+    ] = None,
+    names: Annotated[
+        list[str] | None, typer.Option(metavar="NAME...", help="What to call the cameras of --videos, in order.")
+    ] = None,
+    board: Annotated[str | None, typer.Option(metavar="COLSxROWS", help="Squares of the board, across x down.")] = None,
+    square_mm: Annotated[float | None, typer.Option(help="Side of a square, as measured on the print.")] = None,
+    marker_mm: Annotated[
+        float | None, typer.Option(help="Side of a marker; by default it keeps its share of the square.")
+    ] = None,
+    dictionary: Annotated[str | None, typer.Option(help="OpenCV's name of the marker dictionary.")] = None,
+    print_to: Annotated[
+        Path | None, typer.Option("--print", metavar="FILE", help="Write the board there (.pdf, .svg, .png).")
+    ] = None,
     timestamps: Annotated[
         Path | None, typer.Option(help="A table of capture times (CSV: cam_id, frame_index, frame_time).")
     ] = None,
@@ -31,13 +67,26 @@ def command(
 ) -> None:
     """Calibrate the cameras from the videos of the board, or take over a calibration.
 
-    What you give is remembered in session.toml.
+    On a terminal it leads from printing the board to the verdict, and asks what it must; every answer can be given as
+    an option. What you give is remembered in session.toml. Stop it whenever you like: it goes on where it was.
     """
-    from session.calibration import calibrate_session, calibration_table, remember_calibration
-    from session.folder import Session
+    from session.calibration import calibrate_session, remember_calibration
+    from session.calibration_tables import calibration_table, say_verdict
     from session.terminal import Terminal
+    from session.wizard.answers import Answers, Talk
+    from session.wizard.conversation import prepare
+    from session.wizard.session_step import session_step
 
     terminal = Terminal()
-    opened = remember_calibration(Session.open(session), timestamps, frames, import_, floor_time, solver)
-    calibrate_session(opened, terminal, ask=not yes and terminal.can_ask)
-    calibration_table(opened, terminal)
+    answers = Answers(
+        board, square_mm, marker_mm, dictionary, print_to, videos=tuple(videos or ()), names=tuple(names or ())
+    )
+    talk = Talk(terminal, answers, asks=not yes and terminal.can_ask)
+    opened = session_step(session, talk)
+    opened = remember_calibration(opened, timestamps, frames, import_, floor_time, solver)
+    ready = prepare(opened, talk)
+    if ready is None:
+        return
+    calibrate_session(ready, terminal)
+    calibration_table(ready, terminal)
+    say_verdict(ready, terminal)

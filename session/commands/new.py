@@ -70,7 +70,7 @@ def command(
     A camera is named by its video's stem: give a camera's videos the same name in the calibration and in every take.
     """
     from calib.boards import parse_size
-    from session.new import create_session
+    from session.new import create_session, say_next_step
     from session.settings import BoardSettings
     from session.terminal import Terminal
 
@@ -80,4 +80,7 @@ def command(
         takes.setdefault(name, []).extend([Path(video)] if video else [])
     columns, rows = parse_size(board)
     settings = BoardSettings(columns, rows, square_mm, marker_mm, dictionary)
-    create_session(folder, calibration or [], takes, settings, Terminal())
+    terminal = Terminal()
+    made = create_session(folder, calibration or [], takes, settings, terminal)
+    terminal.say(f"{folder} is {'a new session' if made else 'the session, added to'}.")
+    say_next_step(folder, terminal)

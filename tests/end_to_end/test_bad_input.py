@@ -254,4 +254,4 @@ def test_a_legacy_and_inverted_print_is_recognised(tried: Tried, tmp_path: Path)
     ]
     new(tried.root, "--calibration", *videos, "--board", "4x6")
     assert call("calibrate", tried.root, "--yes") == 0
-    assert "inverted print, legacy layout" in tried.capsys.readouterr().out
+    assert "inverted print, legacy layout" in " ".join(tried.capsys.readouterr().out.split())

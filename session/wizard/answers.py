@@ -1,0 +1,51 @@
+"""What the wizard would ask, as far as flags have answered it, and whether anybody is there to answer the rest."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from session.terminal import Terminal
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Answers given by flags; None or empty: not given.
+
+    Attributes
+    ----------
+    board
+        Squares of the board, across x down.
+    square_mm, marker_mm
+        As measured on the print.
+    dictionary
+        OpenCV's name of the marker dictionary.
+    print_to
+        Write the board there for printing.
+    videos
+        Files or folders to bring into the calibration.
+    names
+        What to call their cameras, in the same order.
+    """
+
+    board: str | None = None
+    square_mm: float | None = None
+    marker_mm: float | None = None
+    dictionary: str | None = None
+    print_to: Path | None = None
+    videos: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
+
+    @property
+    def describe_a_session(self) -> bool:
+        """Whether they are enough to make a session without asking."""
+        return bool(self.board or self.square_mm or self.videos or self.print_to)
+
+
+@dataclass(frozen=True)
+class Talk:
+    """Where the wizard speaks, what it knows beforehand, and whether it may ask."""
+
+    terminal: Terminal
+    answers: Answers
+    asks: bool
