@@ -23,7 +23,7 @@ from calib.formats import (
     qualisys,
 )
 from calib.formats.contract import Codec, Source, Unit, Writing
-from calib.world_axes import axis_up, distances_m, scale
+from calib.world_axes import Z_UP_FROM, axis_up, distances_m, scale, turn_up
 from clapcap.errors import CalibrationError, FileFormatError
 
 CODECS: tuple[Codec, ...] = (
@@ -60,7 +60,7 @@ class Calibration:
     Attributes
     ----------
     cameras
-        In metres; the world's axes as in the file.
+        In metres; the world's axes as in the file, unless it was asked to turn them.
     codec
         The format that it was in.
     files
@@ -89,7 +89,7 @@ def load_cameras(path: Path) -> CameraGroup:
     return load_calibration(path).cameras
 
 
-def load_calibration(path: Path, unit: str | None = None) -> Calibration:
+def load_calibration(path: Path, unit: str | None = None, up: str | None = None) -> Calibration:
     """Read a calibration, a file or a folder, in any of the formats; the content decides which.
 
     Parameters
@@ -99,13 +99,17 @@ def load_calibration(path: Path, unit: str | None = None) -> Calibration:
     unit
         The unit of a file that does not declare its own: a key of `METRES_PER_UNIT`, or a number of metres. By default
         what its tool always writes, otherwise metres.
+    up
+        The axis of its world that points up, such as "-y": it becomes z. By default the world stays as it is.
 
     Raises
     ------
     FileFormatError
         If it cannot be read, is of no known format, declares another unit than `unit`, or gives no unit and cannot be
-        in metres.
+        in metres; if `unit` or `up` is none.
     """
+    if up is not None and up not in Z_UP_FROM:
+        raise FileFormatError(f'"{up}" is no axis of the world. Needed one of {", ".join(Z_UP_FROM)}.')
     source = Source(path)
     codec = next((one for one in CODECS if one.recognises is not None and one.recognises(source)), None)
     if codec is None or codec.read is None:
@@ -117,7 +121,9 @@ def load_calibration(path: Path, unit: str | None = None) -> Calibration:
     metres = _metres(path, unit, reading.unit)
     cameras = scale(reading.cameras, metres / reading.unit.metres) if metres != reading.unit.metres else reading.cameras
     unit_notes = () if unit is not None or reading.unit.declared else _unit_notes(path, cameras, reading.unit.doubt)
-    notes = (*reading.notes, *unit_notes, *_axis_notes(path, cameras))
+    axis_notes = _axis_notes(path, cameras) if up is None else ()
+    cameras = cameras if up is None else turn_up(cameras, up)
+    notes = (*reading.notes, *unit_notes, *axis_notes)
     return Calibration(cameras, codec, source.used, notes, reading.metadata)
 
 

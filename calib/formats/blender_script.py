@@ -113,4 +113,4 @@ def _entry(camera: Camera) -> dict[str, object]:
     }
 
 
-CODEC = Codec("blender", "a script for Blender (written only)", "cameras_in_blender.py", False, None, None, _write)
+CODEC = Codec("blender", "a script for Blender", "cameras_in_blender.py", False, None, None, _write)

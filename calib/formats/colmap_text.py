@@ -41,6 +41,9 @@ Array = npt.NDArray[np.float64]
 
 CAMERAS, IMAGES, POINTS = "cameras.txt", "images.txt", "points3D.txt"
 
+IN_METRES = "# Lengths in metres"
+"""What clapcap writes first into images.txt. COLMAP leaves comments out when it writes a model that it has changed."""
+
 HALF_A_PIXEL = 0.5
 
 PICTURE_SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".webp")
@@ -79,8 +82,9 @@ def _read(source: Source) -> Reading:
                 "COLMAP makes them with File > Export model as text."
             )
     lenses = dict(_intrinsics(source.folder / CAMERAS, source.text(source.folder / CAMERAS)))
-    images = list(_images(source.folder / IMAGES, source.text(source.folder / IMAGES), lenses))
-    return Reading(group(source.path, images), Unit(1.0, doubt="the scale of a COLMAP model is arbitrary"))
+    text = source.text(source.folder / IMAGES)
+    unit = Unit(1.0, declared=text.startswith(IN_METRES), doubt="the scale of a COLMAP model is arbitrary")
+    return Reading(group(source.path, list(_images(source.folder / IMAGES, text, lenses))), unit)
 
 
 def _intrinsics(path: Path, text: str) -> Iterator[tuple[str, tuple[Array, dict[str, float], str]]]:
@@ -153,7 +157,7 @@ def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing
     refuse_lenses("COLMAP", cameras, "brown", "fisheye", remedy="Calibrate with one of these lens models.")
     refuse_names("COLMAP", cameras, r"[^\s#\\/]+", "a name without blanks, # and slashes")
     inner = ["# Camera list: CAMERA_ID, MODEL, WIDTH, HEIGHT, PARAMS[]"]
-    outer = ["# Image list, world to camera, in metres: IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME"]
+    outer = [IN_METRES, "# Image list, world to camera: IMAGE_ID, QW, QX, QY, QZ, TX, TY, TZ, CAMERA_ID, NAME"]
     for number, camera in enumerate(cameras, start=1):
         model = _model(camera)
         fx, fy = camera.matrix[0, 0], camera.matrix[1, 1]

@@ -53,4 +53,4 @@ def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing
     return Writing(files, tuple(notes))
 
 
-CODEC = Codec("opencap", "OpenCap's pickles (written only)", "opencap", True, None, None, _write)
+CODEC = Codec("opencap", "OpenCap's pickles", "opencap", True, None, None, _write)

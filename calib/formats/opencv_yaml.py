@@ -1,11 +1,11 @@
 """OpenCV YAML, one file a camera: the keys of OpenCV's calibration tutorial, and the pose as R and T; metres.
 
     front.yml   camera_name, image_width, image_height, camera_matrix, distortion_coefficients, fisheye_model (0 or 1),
-                R (3 x 3) and T (3 x 1): world to camera
+                R (3 x 3) and T (3 x 1): world to camera; units ("metres", clapcap's own addition)
 
 Read are a folder of such files, or one of them alone. Other usual names for the same things are taken too, and the
-`extrinsic_parameters` (rotation vector and translation in a row) of OpenCV's sample, if it holds one view. Neither unit
-nor world axes are part of the format. Files that only hold intrinsics cannot be placed in the world and are refused.
+`extrinsic_parameters` (rotation vector and translation in a row) of OpenCV's sample, if it holds one view. Neither a
+unit nor world axes are part of the format. Files that hold no more than intrinsics are refused.
 """
 
 from __future__ import annotations
@@ -43,6 +43,7 @@ DISTORTION = ("distortion_coefficients", "dist_coeffs", "distCoeffs", "dist_coef
 ROTATION = ("R", "rotation_matrix", "rotation", "rvec", "rotation_vector")
 TRANSLATION = ("T", "t", "translation_vector", "translation", "tvec")
 BOTH = "extrinsic_parameters"
+UNITS = "units"
 
 
 def _files(source: Source) -> list[Path]:
@@ -61,18 +62,20 @@ def _recognises(source: Source) -> bool:
 
 
 def _read(source: Source) -> Reading:
-    cameras = [_camera(path, FileStorage(path, source.text(path))) for path in _files(source)]
-    return Reading(group(source.path, cameras), Unit(1.0, doubt="the file gives no unit"))
+    storages = [FileStorage(path, source.text(path)) for path in _files(source)]
+    declared = all(UNITS in storage and storage.text(UNITS) == "metres" for storage in storages)
+    cameras = [_camera(storage) for storage in storages]
+    return Reading(group(source.path, cameras), Unit(1.0, declared, doubt="the file gives no unit"))
 
 
-def _camera(path: Path, storage: FileStorage) -> Camera:
-    rotation, translation = _pose(path, storage)
+def _camera(storage: FileStorage) -> Camera:
+    rotation, translation = _pose(storage)
     fisheye = "fisheye_model" in storage and storage.number("fisheye_model") != 0
     if "distortion_model" in storage:  # ROS's key
         fisheye = storage.text("distortion_model") in ("equidistant", "fisheye")
     return build_camera(
-        Place(path, "the camera"),
-        name=storage.text("camera_name") if "camera_name" in storage else path.stem,
+        Place(storage.path, "the camera"),
+        name=storage.text("camera_name") if "camera_name" in storage else storage.path.stem,
         size=np.array([storage.number("image_width"), storage.number("image_height")]),
         matrix=storage.matrix(storage.first(*MATRIX), (3, 3)),
         distortion=storage.matrix(storage.first(*DISTORTION), (1, -1), (-1, 1)).ravel(),
@@ -82,15 +85,15 @@ def _camera(path: Path, storage: FileStorage) -> Camera:
     )
 
 
-def _pose(path: Path, storage: FileStorage) -> tuple[Array, Array]:
+def _pose(storage: FileStorage) -> tuple[Array, Array]:
     """Return the rotation, (3, 3) or as a vector, and the translation (3,)."""
     if BOTH in storage:
         pose = storage.matrix(BOTH, (1, 6)).ravel()
         return pose[:3], pose[3:]
     if not any(key in storage for key in ROTATION):
         raise FileFormatError(
-            f"{path} says nothing about where the camera stands: needed R and T, world to camera. Calibrate the "
-            "cameras together, or give the poses."
+            f"{storage.path} says nothing about where the camera stands: needed R and T, world to camera. Calibrate "
+            "the cameras together, or give the poses."
         )
     rotation = storage.matrix(storage.first(*ROTATION), (3, 3), (3, 1), (1, 3))
     translation = storage.matrix(storage.first(*TRANSLATION), (3, 1), (1, 3)).ravel()
@@ -123,6 +126,7 @@ def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing
                 "fisheye_model": int(camera.lens.name == "fisheye"),
                 "R": camera.T_cam_world[:3, :3],
                 "T": camera.T_cam_world[:3, 3:],
+                UNITS: "metres",
             }
         )
     return Writing(files)
