@@ -41,6 +41,9 @@ DISTORTION = (
 
 ROTATION = tuple(f"r{row}{column}" for row in (1, 2, 3) for column in (1, 2, 3))
 
+NO_QUALITY = {"avg-residual": "0.000000", "point-count": "0"}
+"""QTM's figures on its own calibration, without which some readers fail; there are none for ours."""
+
 QTM_FROM_CAM = np.diag([1.0, -1.0, -1.0])
 """From x right, y down, z forwards to x right, y up, z backwards; its own inverse."""
 
@@ -135,7 +138,8 @@ def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing
 
 
 def _add_camera(tags: ET.Element, camera: Camera) -> None:
-    tag = ET.SubElement(tags, "camera", {"active": "1", "serial": camera.name, "model": "none", "viewrotation": "0"})
+    head = {"active": "1", "serial": camera.name, "model": "none", "viewrotation": "0"}
+    tag = ET.SubElement(tags, "camera", {**head, **NO_QUALITY})
     width, height = camera.size_px
     for part in ("fov_marker", "fov_marker_max", "fov_video", "fov_video_max"):
         _add(tag, part, {"left": 0, "top": 0, "right": width - 1, "bottom": height - 1})
