@@ -124,8 +124,8 @@ def floor_from_feet(keypoints: Keypoints3D, cameras: CameraGroup) -> FeetFloor:
         policy=(
             f"floor: under the feet, where heels and toes were at rest {on_floor.sum()} times "
             f"({1e3 * np.sqrt(np.mean(height**2)):.0f} mm off the plane on average), {lean:.1f} degrees from the "
-            f"cameras' level, its tilt known to {tilt_std:.1f} degrees; origin and X axis are those of the world before "
-            "it, dropped onto the floor"
+            f"cameras' level, its tilt known to {tilt_std:.1f} degrees; origin and X axis are those of the world "
+            "before, dropped onto the floor"
         ),
     )
 

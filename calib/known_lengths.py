@@ -1,4 +1,4 @@
-"""A second known length: does the calibration's scale agree with a tape?
+"""A second known length, to tell whether the calibration's scale agrees with a tape.
 
 The scale of everything comes from the side of the board's squares, as stated. Printers shrink pages by some percent and
 rulers are misread, and no residual tells: the whole world is then too large or too small by one factor.
@@ -22,8 +22,8 @@ TAPE_M = 0.03
 
 WARN_SHARE = 0.01
 REFUSE_SHARE = 0.05
-"""Off by more than the first, and by more than `TAPE_M`: said. By more than the second and twice `TAPE_M`: refused. A page
-printed "to fit" is off by 3 to 6 %, an A4 page on Letter paper by 6 %."""
+"""Off by more than the first, and by more than `TAPE_M`: said. By more than the second and twice `TAPE_M`: refused. A
+page printed "to fit" is off by 3 to 6 %, an A4 page on Letter paper by 6 %."""
 
 
 @dataclass(frozen=True)

@@ -45,9 +45,8 @@ def walker(steps=16, radius_m=1.0, noise_m=0.004, seed=0, T_world_true=None):
         xyz[:, 2 * side + 1] = middle + 0.13 * heading
     xyz[:, 4:] = xyz[:, :4].mean(axis=1, keepdims=True)
     xyz[:, 4:6, 2], xyz[:, 6:8, 2] = 1.4, 0.95
-    xyz += np.repeat(rng.normal(0, noise_m, (frames // 6 + 1, *xyz.shape[1:])), 6, axis=0)[:frames] * np.array(
-        [0, 0, 1]
-    )
+    noise = np.repeat(rng.normal(0, noise_m, (frames // 6 + 1, len(names))), 6, axis=0)
+    xyz[..., 2] += noise[:frames]
     if T_world_true is not None:
         xyz = xyz @ T_world_true[:3, :3].T + T_world_true[:3, 3]
     return Keypoints3D(
