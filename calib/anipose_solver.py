@@ -11,8 +11,8 @@ import numpy.typing as npt
 
 from calib.calibrate import CalibrationOptions, CalibrationReport, CalibrationResult, CameraReport
 from calib.cameras import Camera, CameraGroup
+from calib.coverage import coverage_of
 from calib.extrinsics import board_poses, refuse_disconnected
-from calib.intrinsics import coverage
 from calib.shared_views import SharedViews, shared_view_matrix
 from calib.world import choose_world
 from clapcap.errors import CalibrationError
@@ -88,7 +88,7 @@ def calibrate_anipose(shared: SharedViews, options: CalibrationOptions | None = 
             outliers=0,
             rmse_px=float(np.sqrt(np.mean(residual_px[c][seen[c]] ** 2))),
             median_px=float(np.median(residual_px[c][seen[c]])),
-            coverage=coverage(shared.xy_px[c], shared.image_size_px[c]),
+            coverage=coverage_of(shared.xy_px[c], shared.image_size_px[c]).share,
             focal_std_px=np.nan,
             position_std_m=np.nan,
             lag_s=0.0,

@@ -10,8 +10,9 @@ import numpy.typing as npt
 
 from calib.bundle import BundleResult, adjust
 from calib.cameras import Camera, CameraGroup
+from calib.coverage import coverage_of
 from calib.extrinsics import initial_poses, refuse_disconnected
-from calib.intrinsics import LensEstimate, coverage, estimate_lenses
+from calib.intrinsics import LensEstimate, estimate_lenses
 from calib.least_squares import LensPrior
 from calib.reprojection import LENS, Scene, Views, focal_px
 from calib.shared_views import SharedViews, shared_view_matrix
@@ -302,7 +303,7 @@ def _report(
                 outliers=int((seen[own] & ~bundle.inlier[own]).sum()),
                 rmse_px=_rms(inlying),
                 median_px=float(np.median(inlying)),
-                coverage=coverage(views.xy_px[own], shared.image_size_px[camera]),
+                coverage=coverage_of(views.xy_px[own], shared.image_size_px[camera]).share,
                 focal_std_px=float(np.sqrt(covariance[0, 0])),
                 position_std_m=_position_std(bundle.scene.T_cam_world[camera], covariance[-6:, -6:]),
                 lag_s=float(bundle.scene.lens[camera, LENS.index("lag")]),

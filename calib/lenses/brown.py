@@ -23,7 +23,7 @@ class Brown(Lens):
 
     name: ClassVar[str] = "brown"
     parameters: ClassVar[tuple[str, ...]] = ("k1", "k2", "p1", "p2", "k3")
-    usual_spread: ClassVar[tuple[float, ...]] = (0.3, 0.3, 0.01, 0.01, 0.1)
+    usual_spread: ClassVar[tuple[float, ...]] = (0.3, 0.3, 0.003, 0.003, 0.1)
 
     def distort(self, xy: Array, distortion: Array) -> Array:
         """Distort normalised coordinates (..., 2)."""
