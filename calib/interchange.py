@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 from typing import Literal
 
 import numpy as np
@@ -182,7 +183,7 @@ def _metres(path: Path, asked: str | None, unit: Unit) -> float:
 def _unit_notes(path: Path, cameras: CameraGroup, doubt: str) -> tuple[str, ...]:
     """Refuse cameras that stand impossibly far apart, and tell of a unit that was assumed."""
     apart = distances_m(cameras)
-    remedy = f"say which unit it is: clapcap cameras {path} --unit mm -o cameras.toml"
+    remedy = f"say which unit it is: clapcap cameras {quote(str(path))} --unit mm -o cameras.toml"
     if len(apart) and apart.max() > FARTHEST_M:
         raise FileFormatError(
             f"{path}: the cameras would stand {apart.max():,.0f} m apart, needed at most {FARTHEST_M:g} m, so the unit "
@@ -199,8 +200,8 @@ def _axis_notes(path: Path, cameras: CameraGroup) -> tuple[str, ...]:
     if up in ("z", None):
         return ()
     return (
-        f"World: by the pictures, its {up} axis points up, where clapcap has z up. Turn it: clapcap cameras {path} "
-        f"--up {up} -o cameras.toml",
+        f"World: by the pictures, its {up} axis points up, where clapcap has z up. Turn it: clapcap cameras "
+        f"{quote(str(path))} --up {up} -o cameras.toml",
     )
 
 

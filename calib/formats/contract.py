@@ -30,6 +30,9 @@ LARGEST_FILE_BYTES = 256 * 2**20
 LARGEST_PICTURE_PX = 100_000
 """Width and height beyond are a broken file: the largest sensors sold have 20,000 pixels across."""
 
+PICKLE = re.compile(rb"\x80[\x01-\x05]|c\w+\n\w+\n|\([dl]p\d|[}\])]q[\x00-\xff]")
+"""How pickles of all protocols begin that hold a dictionary, a list or an object."""
+
 ALMOST_A_ROTATION = 1e-3
 """How far R R^T may be from 1: files with four decimals stay below 2e-4, a matrix that is no rotation is far above."""
 
@@ -167,7 +170,7 @@ def _read_text(path: Path) -> str:
             content = file.read(LARGEST_FILE_BYTES + 1)
     except OSError as error:
         raise FileFormatError(f"{path} cannot be read: {error.strerror}. Check the path.") from error
-    if content.startswith(b"\x80") or re.match(rb"\(dp?\d|c\w+\n\w+\n", content):
+    if PICKLE.match(content):
         raise FileFormatError(
             f"{path} is a pickle. Pickles are not read, since they can run any code that their author put in. Export "
             "the calibration from its tool in a text format, such as Pose2Sim's Calib.toml for OpenCap's."
