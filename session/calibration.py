@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from clapcap.errors import SessionError
 from session.atomic import written_whole
 from session.board_views import corner_stages, parse_frames
+from session.calibration_import import bring_in, import_stage
 from session.calibration_tables import shared_views_table
 from session.clocks import (
     refuse_unsynced,
@@ -57,7 +57,7 @@ def remember_calibration(
         parse_frames(frames)
         changes["calibration", "frames"] = frames
     if imported is not None:
-        changes["calibration", "import"] = _bring_in(session, imported)
+        changes["calibration", "import"] = bring_in(session, imported)
     if floor_time_s is not None:
         changes["calibration", "floor_time_s"] = floor_time_s
     if solver is not None:
@@ -66,20 +66,6 @@ def remember_calibration(
         changes["calibration", "solver"] = solver
     update_settings(session.settings_file, changes)
     return Session.open(session.root)
-
-
-def _bring_in(session: Session, file: Path) -> str:
-    """Copy a calibration made elsewhere into the session, after checking that it can be read; return its place."""
-    from calib.interchange import load_cameras
-
-    load_cameras(file)
-    target = session.calibration.folder / file.name
-    if target.exists() and not target.samefile(file) and target.read_bytes() != file.read_bytes():
-        raise SessionError(f"{target} is there already and differs from {file}. Rename one of them.")
-    if not target.exists():
-        with written_whole(target) as partial:
-            shutil.copyfile(file, partial)
-    return target.relative_to(session.root).as_posix()
 
 
 def calibrate_session(session: Session, terminal: Terminal) -> CameraGroup:
@@ -93,34 +79,10 @@ def calibrate_session(session: Session, terminal: Terminal) -> CameraGroup:
     from calib.interchange import load_cameras
 
     if session.settings.calibration.import_:
-        _import_stage(session, terminal)
+        import_stage(session, terminal)
     else:
         _solve_stages(session, terminal)
     return load_cameras(session.cameras_file)
-
-
-def _import_stage(session: Session, terminal: Terminal) -> None:
-    source = session.root / session.settings.calibration.import_
-    if not source.is_file():
-        raise SessionError(
-            f"{source} does not exist, but {session.settings_file} imports it. Give it again: "
-            f"clapcap calibrate {session.root} --import FILE"
-        )
-    stage = Stage("import", [source], [session.cameras_file])
-
-    def make() -> Mapping[str, Any]:
-        from calib.formats.anipose_toml import save_anipose_toml
-        from calib.interchange import load_cameras
-
-        cameras = load_cameras(source)
-        with written_whole(session.cameras_file) as partial:
-            save_anipose_toml(partial, cameras, {"source": source.name})
-        return {"cameras": list(cameras.names)}
-
-    def said(report: Mapping[str, Any]) -> str:
-        return f"{len(report['cameras'])} cameras from {source.name}: {', '.join(report['cameras'])}"
-
-    Stages(session, session.calibration, terminal).run(stage, make, said)
 
 
 def _solve_stages(session: Session, terminal: Terminal) -> None:

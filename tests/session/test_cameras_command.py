@@ -91,3 +91,30 @@ def test_what_cannot_be_done_is_said(calibration, capsys):
         assert says in capsys.readouterr().err
     assert call(calibration, "--to", "pose2sim", "-o", folder) == 0
     assert (folder / "Calib.toml").is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "given"), [("easymocap", "intri.yml"), ("colmap", ""), ("opencv", ""), ("qualisys", "")]
+)
+def test_what_was_written_is_taken_into_a_session_with_all_its_files(calibration, name, given, capsys):
+    session = calibration.parent / "session"
+    (session / "calibration").mkdir(parents=True)
+    (session / "session.toml").touch()
+    assert call(calibration, "--to", name, "-o", calibration.parent / name) == 0
+    for _ in range(2):  # the second time everything is there already, and the same
+        with pytest.raises(SystemExit) as stopped:
+            run(["calibrate", str(session), "--import", str(calibration.parent / name / given)])
+        assert not stopped.value.code
+    assert "2 cameras from" in capsys.readouterr().out
+    before, after = load_cameras(calibration), load_cameras(session / "results" / "calibration" / "cameras.toml")
+    np.testing.assert_allclose(after.project(np.zeros(3)), before.project(np.zeros(3)), atol=1e-9)
+    kept = {path.name for path in (session / "calibration").rglob("*") if path.is_file()}
+    assert (
+        kept
+        == {
+            "easymocap": {"intri.yml", "extri.yml"},
+            "colmap": {"cameras.txt", "images.txt"},
+            "opencv": {"left.yml", "right.yml"},
+            "qualisys": {"qualisys"},
+        }[name]
+    )
