@@ -34,6 +34,8 @@ CODECS = {
     ".webm": ("libvpx-vp9", {"deadline": "good", "cpu-used": "4", "b": "0"}, "libopus"),
 }
 
+FAST = {"libx264": {"preset": "veryfast"}, "libvpx-vp9": {"deadline": "realtime", "cpu-used": "8"}}
+
 
 class VideoWriter:
     """Write RGB frames, each at its own time, to MP4, MOV, MKV or WebM (not AVI, which stores no times).
@@ -53,6 +55,8 @@ class VideoWriter:
         Constant rate factor: 18 looks lossless, 23 is usual, 28 is small.
     audio
         The sound; it begins at `audio.start_s` on the clock of the frames (what lies before 0 is left out).
+    fast
+        Spend a third of the time on compression, for larger files: what cameras deliver must be written as it comes.
 
     Raises
     ------
@@ -68,11 +72,13 @@ class VideoWriter:
         rate_hz: float = 30.0,
         crf: int = 23,
         audio: Audio | None = None,
+        fast: bool = False,
     ) -> None:
         self.path = Path(path)
         self.size_px = (int(size_px[0]), int(size_px[1]))
         self._rate_hz = float(rate_hz)
         self._crf = crf
+        self._fast = fast
         self._audio = audio
         self._audio_at = 0
         self._last_tick = -1
@@ -84,6 +90,7 @@ class VideoWriter:
     def __enter__(self) -> VideoWriter:
         silence_libav()
         video_codec, options, audio_codec = CODECS[self.path.suffix.lower()]
+        options = {**options, **(FAST[video_codec] if self._fast else {})}
         try:
             self._container = av.open(
                 str(self._partial), "w", options=MUXER_OPTIONS if self.path.suffix.lower() in (".mp4", ".mov") else {}

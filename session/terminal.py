@@ -139,7 +139,10 @@ class Terminal:
             self.say(question)
             prompt = f"[{shown}] > "
         while True:
-            answer = self.console.input(Text(prompt, style="bold")).strip()
+            try:
+                answer = self.console.input(Text(prompt, style="bold")).strip()
+            except EOFError:  # Ctrl-D: nobody will answer any more
+                raise KeyboardInterrupt from None
             if not answer:
                 return default
             try:

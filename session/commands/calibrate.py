@@ -50,6 +50,13 @@ def command(
     print_to: Annotated[
         Path | None, typer.Option("--print", metavar="FILE", help="Write the board there (.pdf, .svg, .png).")
     ] = None,
+    live: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAM...", help="Film the board now, with these webcams (0 1), streams or video files."),
+    ] = None,
+    record: Annotated[
+        bool, typer.Option("--record/--no-record", help="With --live: write the videos, or only watch.")
+    ] = True,
     timestamps: Annotated[
         Path | None, typer.Option(help="A table of capture times (CSV: cam_id, frame_index, frame_time).")
     ] = None,
@@ -79,7 +86,15 @@ def command(
 
     terminal = Terminal()
     answers = Answers(
-        board, square_mm, marker_mm, dictionary, print_to, videos=tuple(videos or ()), names=tuple(names or ())
+        board,
+        square_mm,
+        marker_mm,
+        dictionary,
+        print_to,
+        videos=tuple(videos or ()),
+        names=tuple(names or ()),
+        live=tuple(live or ()),
+        record=record,
     )
     talk = Talk(terminal, answers, asks=not yes and terminal.can_ask)
     opened = session_step(session, talk)

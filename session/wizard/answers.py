@@ -26,6 +26,10 @@ class Answers:
         Files or folders to bring into the calibration.
     names
         What to call their cameras, in the same order.
+    live
+        Webcams, streams or files to film with now.
+    record
+        Whether to write down what those see.
     """
 
     board: str | None = None
@@ -35,11 +39,13 @@ class Answers:
     print_to: Path | None = None
     videos: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()
+    live: tuple[str, ...] = ()
+    record: bool = True
 
     @property
     def describe_a_session(self) -> bool:
         """Whether they are enough to make a session without asking."""
-        return bool(self.board or self.square_mm or self.videos or self.print_to)
+        return bool(self.board or self.square_mm or self.videos or self.print_to or self.live)
 
 
 @dataclass(frozen=True)

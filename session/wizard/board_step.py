@@ -180,10 +180,12 @@ def _describe(stated: BoardSettings, terminal: Terminal) -> BoardSettings:
 
 
 def _print(session: Session, output: Path, terminal: Terminal) -> None:
-    """Write the board for printing, beside a file of that name that differs."""
-    if output.exists():
-        output = _free_name(output)
-    print_session_board(session, output, terminal)
+    """Write the board for printing; another board's print of that name stays as it is."""
+    target = _free_name(output) if output.exists() else output
+    print_session_board(session, target, terminal)
+    if target != output and target.read_bytes() == output.read_bytes():
+        target.unlink()
+        terminal.say(f"It is the same as {output}, which is kept.")
 
 
 def _free_name(path: Path) -> Path:

@@ -25,6 +25,31 @@ def prepare(session: Session, talk: Talk) -> Session | None:
     if talk.asks:
         say_where_it_stands(session, talk.terminal)
     session = board_step(session, talk)
+    if talk.answers.live:
+        if not _film(session, talk):
+            return None
+        return Session.open(session.root)
     if not videos_step(session, talk):
         return None
     return Session.open(session.root)
+
+
+def _film(session: Session, talk: Talk) -> bool:
+    """Film with live cameras; return whether there is something to calibrate from."""
+    from session.live.cameras import open_cameras
+    from session.live.film import film_live
+
+    cameras = open_cameras(talk.answers.live)
+    record = talk.answers.record
+    if talk.asks:
+        talk.terminal.heading("Filming")
+        talk.terminal.say(
+            "Fix the cameras, then carry the board through the space. What to do next stands below the pictures: "
+            "they show where each camera has seen the board. It stops by itself when that is enough."
+        )
+    enough = film_live(session, cameras, talk.terminal, record)
+    talk.terminal.say("Every camera has seen enough." if enough else "Some of it was not seen; the verdict will tell.")
+    if not record:
+        talk.terminal.say("Nothing was recorded. To film and calibrate:")
+        talk.terminal.command(f"clapcap calibrate {session.root} --live {' '.join(talk.answers.live)}")
+    return record

@@ -30,6 +30,7 @@ class TerminalUser:
         self._open = True
         self._read = 0
         self.screen = ""
+        self.typed: list[str] = []
 
     def sees(self, text: str) -> None:
         """Wait until the words appear after what was seen before, wherever lines were broken."""
@@ -41,6 +42,7 @@ class TerminalUser:
 
     def types(self, text: str) -> None:
         """Type a line."""
+        self.typed.append(text)
         self.presses(text + "\n")
 
     def presses(self, keys: str) -> None:
