@@ -23,7 +23,8 @@ from calib.formats import (
     pose2sim_toml,
     qualisys,
 )
-from calib.formats.contract import Codec, Source, Unit, Writing
+from calib.formats.contract import Codec, Unit, Writing
+from calib.formats.source import Source
 from calib.world_axes import Z_UP_FROM, axis_up, distances_m, scale, turn_up
 from clapcap.errors import CalibrationError, FileFormatError
 

@@ -15,7 +15,9 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from calib.cameras import CameraGroup
-from calib.formats.contract import Codec, Reading, Source, Unit, Writing, group
+from calib.formats.checks import group
+from calib.formats.contract import Codec, Reading, Unit, Writing
+from calib.formats.source import Source
 from calib.formats.toml_tables import NEEDED, camera_tables, document, dump, metadata_of, read_table, write_table
 from clapcap.errors import FileFormatError
 

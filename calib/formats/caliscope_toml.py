@@ -17,7 +17,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from calib.cameras import CameraGroup
-from calib.formats.contract import METRES, Codec, Reading, Source, Writing, group, refuse_lenses
+from calib.formats.checks import group
+from calib.formats.contract import METRES, Codec, Reading, Writing, refuse_lenses
+from calib.formats.source import Source
 from calib.formats.toml_tables import camera_tables, document, dump, read_table, write_table
 
 ITS_KEYS = ("port", "cam_id", "rotation_count", "grid_count")

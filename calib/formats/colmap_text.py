@@ -21,19 +21,9 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
-from calib.formats.contract import (
-    Codec,
-    Place,
-    Reading,
-    Source,
-    Unit,
-    Writing,
-    build_camera,
-    group,
-    refuse_lenses,
-    refuse_names,
-    shortened,
-)
+from calib.formats.checks import Place, build_camera, group, shortened
+from calib.formats.contract import Codec, Reading, Unit, Writing, refuse_lenses, refuse_names
+from calib.formats.source import Source
 from calib.lenses.catalogue import lens_named
 from clapcap.errors import FileFormatError
 

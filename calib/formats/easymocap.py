@@ -16,19 +16,10 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
-from calib.formats.contract import (
-    METRES,
-    Codec,
-    Place,
-    Reading,
-    Source,
-    Writing,
-    build_camera,
-    group,
-    refuse_lenses,
-    refuse_names,
-)
+from calib.formats.checks import Place, build_camera, group
+from calib.formats.contract import METRES, Codec, Reading, Writing, refuse_lenses, refuse_names
 from calib.formats.file_storage import FileStorage, dump, is_file_storage, lacking
+from calib.formats.source import Source
 from clapcap.errors import FileFormatError
 
 Array = npt.NDArray[np.float64]

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from calib.formats.contract import Place, shortened
+from calib.formats.checks import Place, shortened
 from clapcap.errors import FileFormatError
 
 Array = npt.NDArray[np.float64]

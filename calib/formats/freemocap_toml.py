@@ -11,7 +11,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from calib.cameras import CameraGroup
-from calib.formats.contract import MILLIMETRES, Codec, Reading, Source, Unit, Writing, group, refuse_lenses
+from calib.formats.checks import group
+from calib.formats.contract import MILLIMETRES, Codec, Reading, Unit, Writing, refuse_lenses
+from calib.formats.source import Source
 from calib.formats.toml_tables import camera_tables, document, dump, metadata_of, read_table, write_table
 
 ITS_METADATA = ("charuco_square_size", "charuco_board_object", "groundplane_calibration", "path_to_recorded_videos")

@@ -17,20 +17,10 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.cameras import Camera, CameraGroup
-from calib.formats.contract import (
-    Codec,
-    Place,
-    Reading,
-    Source,
-    Unit,
-    Writing,
-    build_camera,
-    group,
-    in_natural_order,
-    refuse_lenses,
-    refuse_names,
-)
+from calib.formats.checks import Place, build_camera, group
+from calib.formats.contract import Codec, Reading, Unit, Writing, in_natural_order, refuse_lenses, refuse_names
 from calib.formats.file_storage import FileStorage, dump, is_file_storage
+from calib.formats.source import Source
 from calib.lenses.catalogue import lens_named
 from clapcap.errors import FileFormatError
 

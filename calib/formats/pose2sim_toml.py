@@ -12,17 +12,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from calib.cameras import CameraGroup
-from calib.formats.contract import (
-    METRES,
-    Codec,
-    Reading,
-    Source,
-    Writing,
-    group,
-    in_natural_order,
-    refuse_lenses,
-    refuse_names,
-)
+from calib.formats.checks import group
+from calib.formats.contract import METRES, Codec, Reading, Writing, in_natural_order, refuse_lenses, refuse_names
+from calib.formats.source import Source
 from calib.formats.toml_tables import camera_tables, document, dump, metadata_of, read_table, write_table
 
 NO_CAMERAS = ("metadata", "capture_volume", "charuco", "checkerboard")

@@ -14,18 +14,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from calib.cameras import Camera, CameraGroup
-from calib.formats.contract import (
-    MILLIMETRES,
-    Codec,
-    Place,
-    Reading,
-    Source,
-    Writing,
-    build_camera,
-    group,
-    refuse_lenses,
-    refuse_names,
-)
+from calib.formats.checks import Place, build_camera, group
+from calib.formats.contract import MILLIMETRES, Codec, Reading, Writing, refuse_lenses, refuse_names
+from calib.formats.source import Source
 from clapcap.errors import FileFormatError
 
 SUBPIXELS = 64.0

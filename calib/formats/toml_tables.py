@@ -18,7 +18,9 @@ from typing import Any
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera
-from calib.formats.contract import Place, Source, build_camera, in_natural_order
+from calib.formats.checks import Place, build_camera
+from calib.formats.contract import in_natural_order
+from calib.formats.source import Source
 from calib.lenses.catalogue import lens_named
 from calib.lenses.lens import Lens
 from clapcap.errors import CalibrationError, FileFormatError

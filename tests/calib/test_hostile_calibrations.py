@@ -4,7 +4,8 @@ import pickle
 
 import pytest
 
-from calib.formats.contract import LARGEST_FILE_BYTES, LARGEST_PICTURE_PX
+from calib.formats.checks import LARGEST_PICTURE_PX
+from calib.formats.source import LARGEST_FILE_BYTES
 from calib.interchange import load_cameras
 from clapcap.errors import FileFormatError
 
