@@ -54,7 +54,7 @@ def measure(
     lags = [result.report.lag_s[camera] for camera in shared.camera_names]
     tests = [("as detected", odd)]
     if any(lags):
-        tests.append(("at the lags", odd.at_lags(lags)))
+        tests.append(("at the lags", odd.at_moments(lags)))
     return [
         {"solver": name, "corners": kind, **asdict(held_out_error(result.cameras, views)), "solving_s": seconds}
         for kind, views in tests

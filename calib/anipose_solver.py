@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from calib.calibrate import CalibrationOptions, CalibrationReport, CalibrationResult, CameraReport
+from calib.calibrate import CalibrationOptions, CalibrationResult
 from calib.cameras import Camera, CameraGroup
 from calib.coverage import coverage_of
+from calib.diagnostics import Diagnostics
 from calib.extrinsics import board_poses, refuse_disconnected
+from calib.report import CalibrationReport, CameraReport
 from calib.shared_views import SharedViews, shared_view_matrix
 from calib.world import choose_world
 from clapcap.errors import CalibrationError
@@ -42,6 +44,7 @@ def calibrate_anipose(shared: SharedViews, options: CalibrationOptions | None = 
 
     options = options or CalibrationOptions()
     refuse_disconnected(shared)
+    shared = shared.at_moments()
     group = AniposeGroup(
         [
             AniposeCamera(name=name, size=(int(size[0]), int(size[1])))
@@ -74,20 +77,21 @@ def calibrate_anipose(shared: SharedViews, options: CalibrationOptions | None = 
         options.floor_time_s,
     )
     residual_px = np.stack([_residual(shared, c, camera, T_old_board) for c, camera in enumerate(solved)])
+    distance_px = np.linalg.norm(residual_px, axis=-1)
     T_old_world = np.linalg.inv(world.T_world_old)
     cameras = tuple(
         Camera(camera.name, camera.size_px, camera.matrix, camera.distortion, camera.T_cam_world @ T_old_world)
         for camera in solved
     )
-    seen = np.isfinite(residual_px)
+    seen = np.isfinite(distance_px)
     reports = tuple(
         CameraReport(
             name=name,
             views=int(shared.usable[c].sum()),
             corners=int(seen[c].sum()),
             outliers=0,
-            rmse_px=float(np.sqrt(np.mean(residual_px[c][seen[c]] ** 2))),
-            median_px=float(np.median(residual_px[c][seen[c]])),
+            rmse_px=float(np.sqrt(np.mean(distance_px[c][seen[c]] ** 2))),
+            median_px=float(np.median(distance_px[c][seen[c]])),
             coverage=coverage_of(shared.xy_px[c], shared.image_size_px[c]).share,
             focal_std_px=np.nan,
             position_std_m=np.nan,
@@ -96,15 +100,35 @@ def calibrate_anipose(shared: SharedViews, options: CalibrationOptions | None = 
         )
         for c, name in enumerate(shared.camera_names)
     )
+    camera, moment = np.nonzero(seen.any(axis=-1))
+    diagnostics = Diagnostics(
+        camera_names=shared.camera_names,
+        image_size_px=shared.image_size_px,
+        board=str(shared.board),
+        corners_m=shared.board.corners_m,
+        camera=camera.astype(np.int64),
+        moment=moment.astype(np.int64),
+        frame_index=shared.frame_index[camera, moment],
+        xy_px=shared.xy_px[camera, moment],
+        residual_px=residual_px[camera, moment],
+        inlier=seen[camera, moment],
+        T_world_board=world.T_world_old @ T_old_board,
+        shared_views=shared_view_matrix(shared),
+        errors=None,
+        noise_px=np.nan,
+    )
     report = CalibrationReport(
         cameras=reports,
-        rmse_px=float(np.sqrt(np.mean(residual_px[seen] ** 2))),
+        rmse_px=float(np.sqrt(np.mean(distance_px[seen] ** 2))),
         moments=len(known),
-        shared_views=shared_view_matrix(shared),
+        shared_views=diagnostics.shared_views,
         outliers=np.zeros((0, 3), dtype=np.intp),
         anchor=shared.camera_names[0],
         world=world.policy,
         solver="anipose",
+        lenses=(),
+        diagnostics=diagnostics,
+        bend_m=0.0,
     )
     return CalibrationResult(CameraGroup(cameras), report)
 
@@ -143,8 +167,8 @@ def _camera(camera: Any) -> Camera:
 
 
 def _residual(shared: SharedViews, place: int, camera: Camera, T_world_board: Array) -> Array:
-    """Return (moments, corners): distances of the seen corners from the projected board, pixels."""
+    """Return (moments, corners, 2): the seen corners minus the projected board, pixels."""
     corners = shared.board.corners_m
     xyz_m = corners @ np.swapaxes(T_world_board[:, :3, :3], 1, 2) + T_world_board[:, None, :3, 3]
-    distance: Array = np.linalg.norm(shared.xy_px[place] - camera.project(xyz_m), axis=-1)
-    return distance
+    residual: Array = shared.xy_px[place] - camera.project(xyz_m)
+    return residual

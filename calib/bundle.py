@@ -1,38 +1,39 @@
 """Bundle adjustment of all cameras and all board poses, robust against wrong corners and against fast moments.
 
-A first adjustment by the Cauchy loss learns the noise from the data. Then every moment gets a noise of its own: while
-the board moves fast, blur, rolling shutters and uncertain time stamps move all corners of a moment at once, so that
-such a moment says less than its number of corners makes believe. Corners that stand out of their moment's noise are
-outliers: dropped, and reported. What is left is weighted least squares, whose covariance is known.
+A first adjustment by the Cauchy loss learns the noise from the data. Then every view gets a noise of its own, and every
+moment: while the board moves fast, blur, rolling shutters and uncertain time stamps move all corners of a view at once,
+so that it says less than its number of corners makes believe (`calib.noise`). Corners that stand out of their view's
+noise are outliers: dropped, and reported. What is left is weighted least squares, whose covariance is known.
+
+As the poses become known, so does the board's path between them, and by it where the board was when each camera exposed
+(`calib.path`). Last, the board is allowed to bend, if that explains the moments better (`calib.board_shape`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from calib.least_squares import CAUCHY, SQUARED, LensPrior, Problem, covariance, minimise
-from calib.reprojection import CAMERA, LENS, Scene, Views, predict
+from calib.board_shape import NEEDED_GAIN, shape_gain
+from calib.least_squares import CAUCHY, SQUARED, Loss, Prior, Problem, covariance, minimise
+from calib.noise import FLOOR_PX, RAYLEIGH, ViewNoise, estimate_noise, independent_noise, residual_alone
+from calib.path import Path, path_through
+from calib.reprojection import CAMERA, LAG, SHAPE, Scene, Views, predict
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 OUTLIER_SIGMA = 5.0
-"""A corner further from its prediction, in its moment's standard deviations, is an outlier. Normal noise in the plane
-goes that far 4 times in a million; blur has heavier tails, which is why it is not 3."""
+"""A corner further from its prediction than its view as a whole, in standard deviations of a corner, is an outlier.
+Normal noise in the plane goes that far 4 times in a million; blur has heavier tails, which is why it is not 3."""
 
 LOST_MOMENT = 6.0
 """A moment this many times as noisy as the median moment is left out as a whole: the board was dropped, turned over or
 swung too fast for the cameras' time stamps."""
-
-NOISE_FLOOR_PX = 0.02
-"""No corner detector is better. Keeps the weights finite on exact, synthetic corners."""
-
-PRIOR_COORDINATES = 8
-"""As many coordinates of the common noise are mixed into a moment's own: a moment of few corners is not believed when
-it claims to be much better than the others."""
+ROUNDS = 5
+"""Noise and outliers settle within four."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,31 +43,32 @@ class BundleResult:
     Attributes
     ----------
     scene
-        The cameras and the board poses.
+        The cameras, the board poses, and the board's shape.
+    views
+        What was seen, with the delays after the moments that the poses are given for.
     residual_px
         (views, corners, 2): seen minus predicted, outliers too; NaN where not seen.
     inlier
         (views, corners): the corners that decided the result.
-    noise_px
-        Standard deviation of a corner's coordinate in the median moment.
-    moment_noise_px
-        (moments,): the same in each moment.
+    noise
+        Of the views.
     covariance
-        (cameras, 16, cameras, 16) of the camera parameters, in the frame in which the anchor camera stands still.
+        (cameras * 16 + 4,) twice, of the parameters of cameras and shape, in the frame in which the anchor camera
+        stands still.
     iterations
         Steps taken in all.
     """
 
     scene: Scene
+    views: Views
     residual_px: Array
     inlier: Mask
-    noise_px: float
-    moment_noise_px: Array
+    noise: ViewNoise
     covariance: Array
     iterations: int
 
 
-def adjust(scene: Scene, corners_m: Array, views: Views, prior: LensPrior, anchor: int = 0) -> BundleResult:
+def adjust(scene: Scene, corners_m: Array, views: Views, time_s: Array, prior: Prior, anchor: int = 0) -> BundleResult:
     """Move cameras and board poses until the corners fall where they were seen.
 
     Parameters
@@ -77,8 +79,10 @@ def adjust(scene: Scene, corners_m: Array, views: Views, prior: LensPrior, ancho
         (corners, 3) in the board frame.
     views
         What was seen. Every moment needs at least one view of four corners.
+    time_s
+        (moments,), increasing.
     prior
-        Of the lenses.
+        Of the lenses and of the board's shape.
     anchor
         The camera whose pose and lag are held: moving everything together in space or time changes no picture.
 
@@ -87,65 +91,84 @@ def adjust(scene: Scene, corners_m: Array, views: Views, prior: LensPrior, ancho
     BundleResult
         Always: whether the residuals are good enough is for the caller to say.
     """
-    free = np.ones((len(scene.lens), CAMERA), dtype=bool)
-    free[:, : len(LENS)] = prior.std > 0
-    free[anchor, LENS.index("lag")] = False
-    free[anchor, len(LENS) :] = False
-    problem = Problem(corners_m, views, prior, free.ravel())
+    flat = replace(prior, shape_std=np.zeros(len(SHAPE)))
+    problem = Problem(corners_m, views, flat, Path.unknown(len(time_s)), anchor)
     seen = np.isfinite(views.xy_px).all(axis=-1)
-
-    noise_px = np.inf
-    iterations = 0
-    for _ in range(10):
-        previous, noise_px = noise_px, _noise_px(problem, scene, seen)
-        if noise_px > 0.95 * previous:
-            break
-        sigma = np.full(seen.shape, noise_px)
-        scene, steps = minimise(problem, scene, seen, sigma, CAUCHY)
-        iterations += steps
-
-    for _ in range(4):
-        moment_noise_px = _moment_noise_px(problem, scene, seen, noise_px)
-        noise_px = float(np.median(moment_noise_px))
-        sigma = np.repeat(moment_noise_px[views.moment][:, None], seen.shape[1], axis=1)
-        distance = np.linalg.norm(views.xy_px - predict(scene, views, corners_m), axis=-1)
-        inlier = seen & (np.nan_to_num(distance, nan=np.inf) < OUTLIER_SIGMA * sigma) & (sigma < LOST_MOMENT * noise_px)
-        scene, steps = minimise(problem, scene, inlier, sigma, SQUARED)
-        iterations += steps
+    state = _started(_State(problem, scene, time_s, seen, 0), seen)
+    state, noise = _refined(state, seen)
+    bent = replace(state.problem, prior=prior)
+    if prior.shape_std.all() and shape_gain(bent, state.scene, state.inlier, noise) > NEEDED_GAIN:
+        state, noise = _refined(replace(state, problem=bent), seen)
     return BundleResult(
-        scene=scene,
-        residual_px=views.xy_px - predict(scene, views, corners_m),
-        inlier=inlier,
-        noise_px=noise_px,
-        moment_noise_px=moment_noise_px,
-        covariance=covariance(problem, scene, inlier, sigma),
-        iterations=iterations,
+        scene=state.scene,
+        views=state.problem.views,
+        residual_px=state.residual_px,
+        inlier=state.inlier,
+        noise=noise,
+        covariance=covariance(state.problem, state.scene, state.inlier, noise),
+        iterations=state.iterations,
     )
 
 
-def _noise_px(problem: Problem, scene: Scene, use: Mask) -> float:
-    """Estimate the standard deviation of a coordinate; the median distance in the plane is 1.1774 of it (Rayleigh)."""
-    distance = np.linalg.norm(problem.views.xy_px - predict(scene, problem.views, problem.corners_m), axis=-1)[use]
-    return max(NOISE_FLOOR_PX, float(np.median(np.nan_to_num(distance, nan=np.inf))) / 1.1774)
+@dataclass(frozen=True, eq=False)
+class _State:
+    """How far the adjustment has come."""
+
+    problem: Problem
+    scene: Scene
+    time_s: Array
+    inlier: Mask
+    iterations: int
+
+    @property
+    def residual_px(self) -> Array:
+        """(views, corners, 2): seen minus predicted."""
+        problem = self.problem
+        return np.asarray(problem.views.xy_px - predict(self.scene, problem.views, problem.corners_m, problem.path))
+
+    @property
+    def distance_px(self) -> Array:
+        """(views, corners): infinite where nothing is predicted."""
+        return np.asarray(np.nan_to_num(np.linalg.norm(self.residual_px, axis=-1), nan=np.inf))
+
+    def minimised(self, use: Mask, noise: ViewNoise, loss: Loss, tolerance: float) -> _State:
+        """Return the state after the least squares of the corners in use, with the board's path that they say."""
+        scene, steps = minimise(self.problem, self.scene, use, noise, loss, tolerance=tolerance)
+        return replace(self, scene=scene, inlier=use, iterations=self.iterations + steps)._followed()
+
+    def _followed(self) -> _State:
+        """Take up the board's path anew, each moment in the middle of the cameras' lags."""
+        problem, views, path = self.problem, self.problem.views, self.problem.path
+        middle = float(np.mean(views.delay_s + self.scene.lens[views.camera, LAG])) if path.known.any() else 0.0
+        ahead = middle * path.twist + middle**2 / 2 * path.acceleration  # 0 where the path is not known
+        scene = self.scene.moved(np.zeros((len(self.scene.lens), CAMERA)), ahead, np.zeros(len(SHAPE)))
+        views = replace(views, delay_s=views.delay_s - middle)
+        time_s = self.time_s + middle
+        path = path_through(scene.T_world_board, time_s)
+        return replace(self, problem=replace(problem, views=views, path=path), scene=scene, time_s=time_s)
 
 
-def _moment_noise_px(problem: Problem, scene: Scene, use: Mask, noise_px: float) -> Array:
-    """Estimate (moments,) the noise of each moment from its median distance, mixed with the common noise.
+def _started(state: _State, seen: Mask) -> _State:
+    """Adjust by the Cauchy loss until the noise falls no more."""
+    noise_px = np.inf
+    for _ in range(10):
+        # The median distance in the plane is 1.1774 of a coordinate's standard deviation.
+        previous, noise_px = noise_px, max(FLOOR_PX, float(np.median(state.distance_px[seen])) / RAYLEIGH)
+        if noise_px > 0.95 * previous:
+            break
+        noise = independent_noise(state.problem.views, seen, noise_px, len(state.time_s))
+        state = state.minimised(seen, noise, CAUCHY, 1e-3)
+    return replace(state, inlier=seen & (state.distance_px < OUTLIER_SIGMA * noise_px))
 
-    The board's pose has taken up six of the moment's coordinates, so that the rest looks smaller than the noise.
-    """
-    views = problem.views
-    distance = np.linalg.norm(views.xy_px - predict(scene, views, problem.corners_m), axis=-1)
-    moments = len(scene.T_world_board)
-    moment = np.broadcast_to(views.moment[:, None], use.shape)[use]
-    distance = np.nan_to_num(distance[use], nan=np.inf)
-    order = np.lexsort((distance, moment))
-    coordinates = 2 * np.bincount(moment, minlength=moments)
-    first = np.concatenate([[0], np.cumsum(coordinates // 2)[:-1]])
-    middle = np.minimum(first + coordinates // 4, len(order) - 1)
-    own = np.where(coordinates > 0, distance[order][middle] / 1.1774, noise_px)
-    left = np.maximum(coordinates - 6, 0)
-    own_square = np.minimum(own, 1e3) ** 2 * coordinates / np.maximum(left, 1)
-    mixed = np.sqrt((PRIOR_COORDINATES * noise_px**2 + left * own_square) / (PRIOR_COORDINATES + left))
-    noise: Array = np.maximum(NOISE_FLOOR_PX, mixed)
-    return noise
+
+def _refined(state: _State, seen: Mask) -> tuple[_State, ViewNoise]:
+    """Adjust by least squares, with noise and outliers judged anew each time."""
+    for _ in range(ROUNDS):
+        views, moments = state.problem.views, len(state.time_s)
+        noise = estimate_noise(views, state.residual_px, state.inlier, moments)
+        alone = np.linalg.norm(residual_alone(views.xy_px, state.residual_px, state.inlier), axis=-1)
+        inlier = seen & (np.nan_to_num(alone, nan=np.inf) < OUTLIER_SIGMA * noise.corner_px[:, None])
+        inlier &= (noise.moment[views.moment] < LOST_MOMENT)[:, None] & (inlier.sum(axis=1, keepdims=True) >= 4)
+        noise = estimate_noise(views, state.residual_px, inlier, moments)
+        state = state.minimised(inlier, noise, SQUARED, 1e-5)
+    return state, noise

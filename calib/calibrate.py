@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
+from calib.board_shape import usual_shape_std
 from calib.bundle import BundleResult, adjust
 from calib.cameras import Camera, CameraGroup
 from calib.coverage import coverage_of
+from calib.diagnostics import Diagnostics
 from calib.extrinsics import initial_poses, refuse_disconnected
 from calib.intrinsics import LensEstimate, estimate_lenses
-from calib.least_squares import LensPrior
-from calib.reprojection import LENS, Scene, Views, focal_px
+from calib.least_squares import Prior
+from calib.lens_prior import LensPrior
+from calib.lens_warnings import refuse_uncertain_focal
+from calib.report import CalibrationReport, CameraReport
+from calib.reprojection import CAMERA, DISTORTION, LAG, LENS, SHAPE, Scene, Views, focal_px
 from calib.shared_views import SharedViews, shared_view_matrix
-from calib.stray_corners import without_stray_corners, without_stray_velocities
+from calib.stray_corners import without_stray_corners
+from calib.uncertainty import CameraCovariance
 from calib.world import WorldChoice, choose_world
 from clapcap.errors import CalibrationError
-from sync.time_map import TimeMap
 
 Array = npt.NDArray[np.float64]
 
@@ -29,127 +34,34 @@ MAX_RMSE = 0.005
 MAX_OUTLIERS = 0.4
 """Share of corners. More than that, and the cameras do not see one rigid board at one time."""
 
-CERTAIN_SIGMA = 4.0
-"""Lags further from 0 are believed."""
+PARAMETERS = (*LENS, "turn_x", "turn_y", "turn_z", "step_x", "step_y", "step_z")
+"""The parameters of a camera that covariances speak of."""
 
 
 @dataclass(frozen=True)
 class CalibrationOptions:
-    """What is known, and what to estimate. Standard deviations of normal distributions; 0 holds the value.
+    """What is known, and what to estimate.
 
     Attributes
     ----------
     floor_time_s
         When the board lies on the floor, session time; None: found by itself.
-    focal_std
-        Of the focal length, as a share of what the camera's own views say.
-    aspect_std
-        Of fy / fx around 1.
-    center_std
-        Of the principal point around the middle of the picture, as a share of its larger side. Lenses and sensors are
-        mounted within some 2 %.
-    radial_std, tangential_std
-        Of k1 and k2, and of p1 and p2, around 0.
-    k3_std
-        Of k3: held at 0, since only corners at the very edge of a wide picture tell it from k1 and k2.
+    look_for_floor
+        False: the cameras' level makes the world, even if the board lay on the floor.
+    lenses
+        What is known of some cameras' lenses, by camera, such as from presets; of the others, what is usual.
     lag_s_std
-        Of each camera's lag behind its time stamps, seconds. Clocks that a clap or a recording program brought together
-        are still off by the camera's own delay: 20 to 100 ms among webcams.
+        Of each camera's lag behind its time stamps, seconds; 0: none. Clocks that a clap or a recording program brought
+        together are still off by the camera's own delay: 20 to 100 ms among webcams.
+    bent
+        Whether the board may be bent: it is estimated then, where that explains the moments better.
     """
 
     floor_time_s: float | None = None
-    focal_std: float = 0.5
-    aspect_std: float = 0.003
-    center_std: float = 0.02
-    radial_std: float = 0.3
-    tangential_std: float = 0.01
-    k3_std: float = 0.0
-    lag_s_std: float = 0.05
-
-
-@dataclass(frozen=True)
-class CameraReport:
-    """How one camera was calibrated.
-
-    Attributes
-    ----------
-    views, corners, outliers
-        Moments in which it saw the board, corners it saw in them, and those among them that were dropped.
-    rmse_px, median_px
-        Distance of the inlying corners from their reprojection.
-    coverage
-        Share of the picture in which corners were seen.
-    focal_std_px
-        Standard deviation of the focal length.
-    position_std_m
-        Standard deviation of the camera's place relative to the anchor camera: root of the three variances' mean.
-    lag_s, lag_std_s
-        How long after its time stamps the camera exposes, relative to the anchor camera, and its standard deviation.
-    """
-
-    name: str
-    views: int
-    corners: int
-    outliers: int
-    rmse_px: float
-    median_px: float
-    coverage: float
-    focal_std_px: float
-    position_std_m: float
-    lag_s: float
-    lag_std_s: float
-
-
-@dataclass(frozen=True, eq=False)
-class CalibrationReport:
-    """How the calibration went.
-
-    Attributes
-    ----------
-    cameras
-        One by one.
-    rmse_px
-        Of all inlying corners.
-    moments
-        How many moments took part.
-    shared_views
-        (cameras, cameras): moments in which two cameras both saw the board; on the diagonal, one.
-    outliers
-        (outliers, 3): camera, moment and corner of those dropped, as indices into the shared views.
-    anchor
-        The camera that uncertainties and lags are relative to.
-    world
-        How the world's frame was chosen, in words.
-    solver
-        "clapcap" or "anipose".
-    """
-
-    cameras: tuple[CameraReport, ...]
-    rmse_px: float
-    moments: int
-    shared_views: npt.NDArray[np.int64]
-    outliers: npt.NDArray[np.intp]
-    anchor: str
-    world: str
-    solver: str
-
-    @property
-    def lag_s(self) -> Mapping[str, float]:
-        """The lags by camera, seconds."""
-        return {camera.name: camera.lag_s for camera in self.cameras}
-
-    def certain_lag_s(self, time_map: TimeMap) -> Mapping[str, float]:
-        """Return the lags that takes should be corrected by: to be added to the session time of a camera's frames.
-
-        A camera's own delay is the same in every recording, while errors of a clap's offset are not. Lags within
-        `CERTAIN_SIGMA` of what the clocks' own uncertainties and the lag's explain are therefore returned as 0.
-        """
-        anchor = time_map.cameras[self.anchor].offset_std_s
-        certain = {}
-        for camera in self.cameras:
-            sigma = np.hypot(camera.lag_std_s, np.hypot(anchor, time_map.cameras[camera.name].offset_std_s))
-            certain[camera.name] = camera.lag_s if abs(camera.lag_s) > CERTAIN_SIGMA * sigma else 0.0
-        return certain
+    look_for_floor: bool = True
+    lenses: Mapping[str, LensPrior] = field(default_factory=dict)
+    lag_s_std: float = 0.1
+    bent: bool = True
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,28 +95,34 @@ def calibrate(shared: SharedViews, options: CalibrationOptions | None = None) ->
     _refuse_unseen(shared)
     refuse_disconnected(shared)
     clean = without_stray_corners(shared)
-    lenses = estimate_lenses(clean)
+    lenses = estimate_lenses(clean, options.lenses)
     start = initial_poses(clean, lenses)
     moments = np.flatnonzero(np.isfinite(start.T_world_board[:, 0, 0]))
+    used = shared.moments(moments)
     camera, moment = np.nonzero(clean.usable[:, moments])
-    used = without_stray_velocities(shared).moments(moments)
-    views = Views(camera, moment, used.xy_px[camera, moment], np.nan_to_num(used.velocity_px_s[camera, moment]))
-    prior = _lens_prior(shared, lenses, options)
-    scene = Scene(_initial_lens(lenses), start.T_cam_world, start.T_world_board[moments])
-    bundle = adjust(scene, shared.board.corners_m, views, prior, start.anchor)
+    views = Views(
+        camera=camera,
+        moment=moment,
+        xy_px=used.xy_px[camera, moment],
+        delay_s=used.delay_s[camera, moment],
+        lenses=tuple(estimate.lens for estimate in lenses),
+    )
+    scene = Scene(_initial_lens(lenses), start.T_cam_world, start.T_world_board[moments], np.zeros(len(SHAPE)))
+    corners_m = shared.board.corners_m
+    bundle = adjust(scene, corners_m, views, used.time_s, _prior(lenses, corners_m, options), start.anchor)
+    _refuse_contradiction(shared, views, bundle)
+    refuse_uncertain_focal(shared.camera_names, lenses, _focal_std(bundle))
     world = choose_world(
         bundle.scene.T_cam_world,
         bundle.scene.T_world_board,
         clean.usable[:, moments].sum(axis=0),
         used.time_s,
-        shared.board.corners_m,
+        corners_m,
         options.floor_time_s,
+        options.look_for_floor,
     )
-    _refuse_contradiction(shared, views, bundle)
-    return CalibrationResult(
-        cameras=_cameras(shared, bundle.scene, world),
-        report=_report(shared, views, moments, bundle, start.anchor, world),
-    )
+    cameras = _cameras(shared, bundle.scene, world, lenses)
+    return CalibrationResult(cameras, _report(shared, used, moments, bundle, start.anchor, world, lenses))
 
 
 def _refuse_unseen(shared: SharedViews) -> None:
@@ -220,24 +138,26 @@ def _refuse_unseen(shared: SharedViews) -> None:
 def _initial_lens(lenses: list[LensEstimate]) -> Array:
     lens = np.zeros((len(lenses), len(LENS)))
     for row, estimate in zip(lens, lenses, strict=True):
-        row[:4] = estimate.matrix[0, 0], 1.0, estimate.matrix[0, 2], estimate.matrix[1, 2]
-        row[4:9] = estimate.distortion
+        K = estimate.matrix
+        row[:4] = K[0, 0], K[1, 1] / K[0, 0], K[0, 2], K[1, 2]
+        row[DISTORTION][: len(estimate.distortion)] = estimate.distortion
     return lens
 
 
-def _lens_prior(shared: SharedViews, lenses: list[LensEstimate], options: CalibrationOptions) -> LensPrior:
+def _prior(lenses: list[LensEstimate], corners_m: Array, options: CalibrationOptions) -> Prior:
     mean, std = np.zeros((2, len(lenses), len(LENS)))
-    mean[:, 0] = [estimate.matrix[0, 0] for estimate in lenses]
-    mean[:, 1] = 1
-    mean[:, 2:4] = (shared.image_size_px - 1) / 2
-    std[:, 0] = options.focal_std * mean[:, 0]
-    std[:, 1] = options.aspect_std
-    std[:, 2:4] = options.center_std * shared.image_size_px.max(axis=1, keepdims=True)
-    std[:, 4:] = [
-        options.radial_std, options.radial_std, options.tangential_std, options.tangential_std, options.k3_std,
-        options.lag_s_std,
-    ]  # fmt: skip
-    return LensPrior(mean, std)
+    for camera, estimate in enumerate(lenses):
+        known = estimate.prior
+        mean[camera, : len(known.mean)], std[camera, : len(known.mean)] = known.mean, known.std
+    std[:, LAG] = options.lag_s_std
+    return Prior(mean, std, usual_shape_std(corners_m) if options.bent else np.zeros(len(SHAPE)))
+
+
+def _focal_std(bundle: BundleResult) -> list[float]:
+    """Return each camera's standard deviation of the focal length, as a share of it."""
+    cameras = len(bundle.scene.lens)
+    variance = np.diag(bundle.covariance)[: cameras * CAMERA : CAMERA]
+    return [float(std) for std in np.sqrt(variance) / bundle.scene.lens[:, 0]]
 
 
 def _refuse_contradiction(shared: SharedViews, views: Views, bundle: BundleResult) -> None:
@@ -262,10 +182,10 @@ def _rms(values: Array) -> float:
     return float(np.sqrt(np.mean(values**2))) if len(values) else np.nan
 
 
-def _cameras(shared: SharedViews, scene: Scene, world: WorldChoice) -> CameraGroup:
+def _cameras(shared: SharedViews, scene: Scene, world: WorldChoice, lenses: list[LensEstimate]) -> CameraGroup:
     T_old_world = np.linalg.inv(world.T_world_old)
     cameras = []
-    for place, name in enumerate(shared.camera_names):
+    for place, (name, estimate) in enumerate(zip(shared.camera_names, lenses, strict=True)):
         lens = scene.lens[place]
         fx, fy = focal_px(lens)
         cameras.append(
@@ -273,8 +193,9 @@ def _cameras(shared: SharedViews, scene: Scene, world: WorldChoice) -> CameraGro
                 name=name,
                 size_px=(int(shared.image_size_px[place, 0]), int(shared.image_size_px[place, 1])),
                 matrix=np.array([[fx, 0, lens[2]], [0, fy, lens[3]], [0, 0, 1]]),
-                distortion=lens[4:9],
+                distortion=lens[DISTORTION][: len(estimate.lens.parameters)],
                 T_cam_world=scene.T_cam_world[place] @ T_old_world,
+                lens=estimate.lens,
             )
         )
     return CameraGroup(tuple(cameras))
@@ -282,45 +203,79 @@ def _cameras(shared: SharedViews, scene: Scene, world: WorldChoice) -> CameraGro
 
 def _report(
     shared: SharedViews,
-    views: Views,
+    used: SharedViews,
     moments: npt.NDArray[np.intp],
     bundle: BundleResult,
     anchor: int,
     world: WorldChoice,
+    lenses: list[LensEstimate],
 ) -> CalibrationReport:
+    views, scene = bundle.views, bundle.scene
     seen = np.isfinite(views.xy_px[..., 0])
-    distance = np.linalg.norm(bundle.residual_px, axis=-1)
-    reports = []
-    for camera, name in enumerate(shared.camera_names):
-        own = views.camera == camera
-        inlying = distance[own][bundle.inlier[own]]
-        covariance = bundle.covariance[camera, :, camera]
-        reports.append(
-            CameraReport(
-                name=name,
-                views=int(own.sum()),
-                corners=int(seen[own].sum()),
-                outliers=int((seen[own] & ~bundle.inlier[own]).sum()),
-                rmse_px=_rms(inlying),
-                median_px=float(np.median(inlying)),
-                coverage=coverage_of(views.xy_px[own], shared.image_size_px[camera]).share,
-                focal_std_px=float(np.sqrt(covariance[0, 0])),
-                position_std_m=_position_std(bundle.scene.T_cam_world[camera], covariance[-6:, -6:]),
-                lag_s=float(bundle.scene.lens[camera, LENS.index("lag")]),
-                lag_std_s=float(np.sqrt(covariance[LENS.index("lag"), LENS.index("lag")])),
-            )
-        )
-    view, corner = np.nonzero(seen & ~bundle.inlier)
-    outliers = np.stack([views.camera[view], moments[views.moment[view]], corner], axis=1)
-    return CalibrationReport(
-        cameras=tuple(reports),
-        rmse_px=_rms(distance[bundle.inlier]),
-        moments=len(moments),
+    cameras = len(shared.camera_names)
+    diagnostics = Diagnostics(
+        camera_names=shared.camera_names,
+        image_size_px=shared.image_size_px,
+        board=str(shared.board),
+        corners_m=shared.board.corners_m,
+        camera=views.camera.astype(np.int64),
+        moment=moments[views.moment].astype(np.int64),
+        frame_index=used.frame_index[views.camera, views.moment],
+        xy_px=views.xy_px,
+        residual_px=bundle.residual_px,
+        inlier=bundle.inlier,
+        T_world_board=_all_moments(world.T_world_old @ scene.T_world_board, moments, len(shared.time_s)),
         shared_views=shared_view_matrix(shared),
-        outliers=outliers,
+        errors=CameraCovariance(
+            bundle.covariance[: cameras * CAMERA, : cameras * CAMERA].reshape(cameras, CAMERA, cameras, CAMERA),
+            PARAMETERS,
+            shared.camera_names[anchor],
+        ),
+        noise_px=float(np.median(bundle.noise.corner_px)),
+    )
+    view, corner = np.nonzero(seen & ~bundle.inlier)
+    bent = scene.corners_m(shared.board.corners_m) - shared.board.corners_m
+    return CalibrationReport(
+        cameras=tuple(_camera_report(shared, bundle, camera) for camera in range(cameras)),
+        rmse_px=_rms(diagnostics.distance_px[bundle.inlier]),
+        moments=len(moments),
+        shared_views=diagnostics.shared_views,
+        outliers=np.stack([views.camera[view], diagnostics.moment[view], corner], axis=1),
         anchor=shared.camera_names[anchor],
         world=world.policy,
         solver="clapcap",
+        lenses=tuple(lenses),
+        diagnostics=diagnostics,
+        bend_m=_rms(bent[:, 2]),
+    )
+
+
+def _all_moments(T: Array, moments: npt.NDArray[np.intp], count: int) -> Array:
+    """Return (count, 4, 4): the poses of some moments among all; NaN elsewhere."""
+    everywhere = np.full((count, 4, 4), np.nan)
+    everywhere[moments] = T
+    return everywhere
+
+
+def _camera_report(shared: SharedViews, bundle: BundleResult, camera: int) -> CameraReport:
+    views = bundle.views
+    own = views.camera == camera
+    seen, inlier = np.isfinite(views.xy_px[own, :, 0]), bundle.inlier[own]
+    inlying = np.linalg.norm(bundle.residual_px[own], axis=-1)[inlier]
+    place = slice(camera * CAMERA, (camera + 1) * CAMERA)
+    covariance = bundle.covariance[place, place]
+    return CameraReport(
+        name=shared.camera_names[camera],
+        views=int(own.sum()),
+        corners=int(seen.sum()),
+        outliers=int((seen & ~inlier).sum()),
+        rmse_px=_rms(inlying),
+        median_px=float(np.median(inlying)),
+        coverage=coverage_of(views.xy_px[own], shared.image_size_px[camera]).share,
+        focal_std_px=float(np.sqrt(covariance[0, 0])),
+        position_std_m=_position_std(bundle.scene.T_cam_world[camera], covariance[-6:, -6:]),
+        lag_s=float(bundle.scene.lens[camera, LAG]),
+        lag_std_s=float(np.sqrt(covariance[LAG, LAG])),
     )
 
 

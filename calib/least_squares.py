@@ -1,19 +1,21 @@
 """Levenberg-Marquardt for bundle adjustment, on the Schur complement.
 
-Every view touches one camera's 16 parameters and one board's 6. The normal equations therefore have blocks, and the
-boards are eliminated first (B. Triggs et al., "Bundle adjustment: a modern synthesis", 2000, section 6.1): what is left
-to solve is as large as the cameras, and cost and memory grow linearly with the moments.
+Every view touches one camera's parameters, one board's, and the board's shape. The normal equations therefore have
+blocks, and the boards are eliminated first (B. Triggs et al., "Bundle adjustment: a modern synthesis", 2000, section
+6.1): what is left to solve is as large as the cameras, and cost and memory grow linearly with the moments.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from calib.reprojection import CAMERA, LENS, POSE, Scene, Views, predict, predict_with_jacobians
+from calib.noise import ViewNoise
+from calib.path import Path
+from calib.reprojection import CAMERA, LENS, POSE, SHAPE, Scene, Views, predict, predict_with_jacobians
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -21,25 +23,25 @@ Mask = npt.NDArray[np.bool_]
 CAUCHY_SCALE = 3.0
 """In standard deviations: where the Cauchy loss turns from squared to logarithmic."""
 
+CHUNK = 20_000
+"""Corners differentiated at a time: bounds the memory of the Jacobians to some 40 MB."""
+
 
 @dataclass(frozen=True, eq=False)
-class LensPrior:
-    """What is known of the lenses before looking: independent normal distributions.
+class Prior:
+    """What is known before looking: independent normal distributions. A standard deviation of 0 holds the parameter.
 
     Attributes
     ----------
-    mean, std
-        (cameras, 10) in the order of `reprojection.LENS`; a std of 0 holds the parameter.
+    lens, lens_std
+        (cameras, 10) in the order of `reprojection.LENS`.
+    shape_std
+        (4,) in the order of `reprojection.SHAPE`, around 0.
     """
 
-    mean: Array
-    std: Array
-
-    def offset(self, lens: Array) -> Array:
-        """Return how far lenses are from the mean, in standard deviations; 0 where held."""
-        held = self.std <= 0
-        distance: Array = np.where(held, 0.0, (lens - self.mean) / np.where(held, 1.0, self.std))
-        return distance
+    lens: Array
+    lens_std: Array
+    shape_std: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,15 +55,34 @@ class Problem:
     views
         What was seen.
     prior
-        Of the lenses.
-    free
-        (cameras * 16,): the camera parameters that move.
+        Of lenses and shape.
+    path
+        How the board moves around each moment.
+    anchor
+        The camera whose pose and lag are held: moving everything together in space or time changes no picture.
     """
 
     corners_m: Array
     views: Views
-    prior: LensPrior
-    free: Mask
+    prior: Prior
+    path: Path
+    anchor: int
+
+    @property
+    def free(self) -> Mask:
+        """(cameras * 16 + 4,): the parameters of the cameras and of the shape that move."""
+        cameras = np.ones((len(self.prior.lens), CAMERA), dtype=bool)
+        cameras[:, : len(LENS)] = self.prior.lens_std > 0
+        cameras[self.anchor, LENS.index("lag")] = False
+        cameras[self.anchor, len(LENS) :] = False
+        return np.concatenate([cameras.ravel(), self.prior.shape_std > 0])
+
+    def prior_cost(self, scene: Scene) -> float:
+        """Return the squared distance from the priors, in standard deviations."""
+        return float(
+            (_scaled(scene.lens - self.prior.lens, self.prior.lens_std) ** 2).sum()
+            + (_scaled(scene.shape, self.prior.shape_std) ** 2).sum()
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,36 +101,40 @@ CAUCHY = Loss(
 
 
 def minimise(
-    problem: Problem, scene: Scene, use: Mask, sigma_px: Array, loss: Loss, most: int = 60
+    problem: Problem, scene: Scene, use: Mask, noise: ViewNoise, loss: Loss, most: int = 60, tolerance: float = 1e-6
 ) -> tuple[Scene, int]:
-    """Minimise the loss of the corners in use plus the squared distance from the prior.
+    """Minimise the loss of the corners in use plus the squared distance from the priors.
 
     Parameters
     ----------
     problem, scene
         What to adjust, and where to start.
-    use, sigma_px
-        (views, corners): the corners that count, and the standard deviation of their coordinates.
+    use
+        (views, corners): the corners that count.
+    noise
+        Of the views.
     loss
         Of the squared distance in standard deviations.
     most
         The most steps, refused ones included.
+    tolerance
+        It stops when a step gains less than this share of the cost.
 
     Returns
     -------
     tuple
-        The scene, and the number of steps. It stops when a step gains less than a millionth of the cost.
+        The scene, and the number of steps.
     """
-    cost = _cost(problem, scene, use, sigma_px, loss)
+    cost = _cost(problem, scene, use, noise, loss)
     damping = 1e-4
     steps = 0
     while steps < most:
-        normal = _normal_equations(problem, scene, use, sigma_px, loss)
+        normal = normal_equations(problem, scene, use, noise, loss)
         moved_cost = np.inf
         while steps < most and damping < 1e8:
             steps += 1
-            moved = scene.moved(*_step(normal, problem.free, damping))
-            moved_cost = _cost(problem, moved, use, sigma_px, loss)
+            moved = _moved(problem, scene, normal, damping)
+            moved_cost = _cost(problem, moved, use, noise, loss)
             if moved_cost <= cost:
                 break
             damping *= 10
@@ -118,97 +143,144 @@ def minimise(
         gain = cost - moved_cost
         scene, cost = moved, moved_cost
         damping = max(damping / 10, 1e-12)
-        if gain <= 1e-6 * cost:
+        if gain <= tolerance * cost:
             break
     return scene, steps
 
 
-def covariance(problem: Problem, scene: Scene, use: Mask, sigma_px: Array) -> Array:
-    """Return the covariance of the camera parameters, (cameras, 16, cameras, 16); 0 for what was held.
+def covariance(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise) -> Array:
+    """Return the covariance of the parameters of cameras and shape, (cameras * 16 + 4,) twice; 0 for what was held.
 
-    The inverse of the cameras' part of the normal matrix after the boards were eliminated.
+    The inverse of their part of the normal matrix after the boards were eliminated.
     """
-    normal = _normal_equations(problem, scene, use, sigma_px, SQUARED)
-    matrix, _, _ = _reduced(normal, 0.0)
+    normal = normal_equations(problem, scene, use, noise, SQUARED)
+    matrix, _, _ = reduced(normal, 0.0)
     free = problem.free
     full = np.zeros((len(free), len(free)))
     full[np.ix_(free, free)] = np.linalg.pinv(matrix[np.ix_(free, free)], hermitian=True)
-    cameras = len(scene.lens)
-    return full.reshape(cameras, CAMERA, cameras, CAMERA)
+    return full
 
 
-def _cost(problem: Problem, scene: Scene, use: Mask, sigma_px: Array, loss: Loss) -> float:
-    residual = (problem.views.xy_px - predict(scene, problem.views, problem.corners_m))[use] / sigma_px[use][:, None]
+def _scaled(offset: Array, std: Array) -> Array:
+    """Return offsets in standard deviations; 0 where held."""
+    held = std <= 0
+    return np.asarray(np.where(held, 0.0, offset / np.where(held, 1.0, std)))
+
+
+def _cost(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise, loss: Loss) -> float:
+    pixels = predict(scene, problem.views, problem.corners_m, problem.path)
+    residual = np.where(use[..., None], problem.views.xy_px - pixels, 0.0)
     if not np.isfinite(residual).all() or (scene.lens[:, 0] <= 0).any():
         return np.inf
-    data = loss.cost((residual**2).sum(axis=-1)).sum()
-    return float(data + (problem.prior.offset(scene.lens) ** 2).sum())
+    return float(loss.cost((noise.whiten(residual) ** 2).sum(axis=-1)).sum()) + problem.prior_cost(scene)
 
 
 @dataclass(frozen=True, eq=False)
-class _Normal:
-    """The normal equations in blocks: cameras U, boards V, between them W, and the right-hand sides."""
+class Normal:
+    """The normal equations in blocks, priors included.
 
-    U: Array  # (cameras * 16, cameras * 16)
-    V: Array  # (moments, 6, 6)
-    W: Array  # (moments, cameras * 16, 6)
-    camera_side: Array  # (cameras * 16,)
-    board_side: Array  # (moments, 6)
+    Attributes
+    ----------
+    U
+        (common, common), common = cameras * 16 + 4: of cameras and shape.
+    V
+        (moments, 6, 6): of the boards.
+    W
+        (moments, common, 6): between them.
+    common_side, board_side
+        (common,) and (moments, 6): the right-hand sides.
+    """
+
+    U: Array
+    V: Array
+    W: Array
+    common_side: Array
+    board_side: Array
 
 
-def _normal_equations(problem: Problem, scene: Scene, use: Mask, sigma_px: Array, loss: Loss) -> _Normal:
-    views, prior = problem.views, problem.prior
-    pixels, by_camera, by_board = predict_with_jacobians(scene, views, problem.corners_m)
-    residual = np.where(use[..., None], (views.xy_px - pixels) / sigma_px[..., None], 0.0)
-    root = np.sqrt(loss.weight((residual**2).sum(axis=-1)))[..., None]
-    J = np.concatenate([by_camera, by_board], axis=-1) * (root / sigma_px[..., None])[..., None]
-    J = np.where(use[..., None, None], J, 0.0).reshape(len(use), -1, CAMERA + POSE)
-    H = np.swapaxes(J, 1, 2) @ J
-    side = (np.swapaxes(J, 1, 2) @ (residual * root).reshape(len(use), -1, 1))[..., 0]
-
+def normal_equations(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise, loss: Loss) -> Normal:
+    """Linearise the problem around a scene."""
+    views = problem.views
     cameras, moments = len(scene.lens), len(scene.T_world_board)
-    blocks = np.zeros((cameras, CAMERA, CAMERA))
-    camera_side = np.zeros((cameras, CAMERA))
-    V = np.zeros((moments, POSE, POSE))
-    W = np.zeros((moments, cameras, CAMERA, POSE))
-    board_side = np.zeros((moments, POSE))
-    np.add.at(blocks, views.camera, H[:, :CAMERA, :CAMERA])
-    np.add.at(camera_side, views.camera, side[:, :CAMERA])
-    np.add.at(V, views.moment, H[:, CAMERA:, CAMERA:])
-    np.add.at(board_side, views.moment, side[:, CAMERA:])
-    W[views.moment, views.camera] = H[:, :CAMERA, CAMERA:]  # each pair occurs once
+    common = cameras * CAMERA + len(SHAPE)
+    shape = np.arange(cameras * CAMERA, common)
+    U, common_side = np.zeros((common, common)), np.zeros(common)
+    V, board_side = np.zeros((moments, POSE, POSE)), np.zeros((moments, POSE))
+    W = np.zeros((moments, common, POSE))
+    for camera, own in _chunks(views):
+        moment, here = views.moment[own], np.arange(camera * CAMERA, (camera + 1) * CAMERA)
+        part = Views(views.camera[own], moment, views.xy_px[own], views.delay_s[own], views.lenses)
+        pixels, *by = predict_with_jacobians(scene, part, problem.corners_m, problem.path)
+        counted = use[own][..., None]
+        residual = noise.whiten(np.where(counted, part.xy_px - pixels, 0.0), own)
+        root = np.sqrt(loss.weight((residual**2).sum(axis=-1)))[..., None]
+        J = np.where(counted[..., None], np.concatenate(by, axis=-1), 0.0)
+        J = (noise.whiten(J, own) * root[..., None]).reshape(len(own), -1, CAMERA + POSE + len(SHAPE))
+        H = np.swapaxes(J, 1, 2) @ J
+        side = (np.swapaxes(J, 1, 2) @ (residual * root).reshape(len(own), -1, 1))[..., 0]
+        c, b, s = slice(CAMERA), slice(CAMERA, CAMERA + POSE), slice(CAMERA + POSE, None)
+        U[np.ix_(here, here)] += H[:, c, c].sum(axis=0)
+        U[np.ix_(here, shape)] += H[:, c, s].sum(axis=0)
+        U[np.ix_(shape, here)] += H[:, s, c].sum(axis=0)
+        U[np.ix_(shape, shape)] += H[:, s, s].sum(axis=0)
+        common_side[here] += side[:, c].sum(axis=0)
+        common_side[shape] += side[:, s].sum(axis=0)
+        V[moment] += H[:, b, b]  # within a camera every moment occurs once
+        W[moment, camera * CAMERA : (camera + 1) * CAMERA] += H[:, c, b]
+        W[moment, cameras * CAMERA :] += H[:, s, b]
+        board_side[moment] += side[:, b]
+    _add_priors(problem, scene, U, common_side)
+    return Normal(U, V, W, common_side, board_side)
 
-    precision = np.where(prior.std > 0, 1 / np.where(prior.std > 0, prior.std, 1.0), 0.0)
-    lens = np.arange(len(LENS))
-    blocks[:, lens, lens] += precision**2
-    camera_side[:, lens] -= precision * prior.offset(scene.lens)
-    U = np.zeros((cameras, CAMERA, cameras, CAMERA))
-    U[np.arange(cameras), :, np.arange(cameras)] = blocks
-    return _Normal(U.reshape(cameras * CAMERA, -1), V, W.reshape(moments, -1, POSE), camera_side.ravel(), board_side)
+
+def _chunks(views: Views) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
+    """Yield the views of one camera, a bounded number at a time."""
+    most = max(1, CHUNK // views.xy_px.shape[1])
+    for camera in np.unique(views.camera):
+        own = np.flatnonzero(views.camera == camera)
+        for start in range(0, len(own), most):
+            yield int(camera), own[start : start + most]
+
+
+def _add_priors(problem: Problem, scene: Scene, U: Array, side: Array) -> None:
+    prior = problem.prior
+    cameras = len(scene.lens)
+    lens = (np.arange(cameras)[:, None] * CAMERA + np.arange(len(LENS))).ravel()
+    shape = np.arange(cameras * CAMERA, len(side))
+    for place, offset, std in (
+        (lens, (scene.lens - prior.lens).ravel(), prior.lens_std.ravel()),
+        (shape, scene.shape, prior.shape_std),
+    ):
+        precision = _scaled(np.ones(len(std)), std) ** 2
+        U[place, place] += precision
+        side[place] -= precision * offset
 
 
 def _damped(H: Array, damping: float) -> Array:
-    """Enlarge the diagonal in proportion (Marquardt); what no corner speaks of stays put."""
+    """Enlarge the diagonal in proportion (Marquardt); what nothing speaks of stays put."""
     diagonal = np.diagonal(H, axis1=-2, axis2=-1)
     extra = damping * diagonal + np.where(diagonal > 0, 0.0, 1.0)
     damped: Array = H + extra[..., None] * np.eye(H.shape[-1])
     return damped
 
 
-def _reduced(normal: _Normal, damping: float) -> tuple[Array, Array, Array]:
-    """Eliminate the boards: the cameras' matrix, their right-hand side, and the damped V."""
+def reduced(normal: Normal, damping: float) -> tuple[Array, Array, Array]:
+    """Eliminate the boards: the common matrix, its right-hand side, and the damped V."""
     V = _damped(normal.V, damping)
-    WV = np.swapaxes(np.linalg.solve(V, np.swapaxes(normal.W, 1, 2)), 1, 2)
-    matrix = _damped(normal.U, damping) - np.tensordot(WV, normal.W, axes=([0, 2], [0, 2]))
-    side = normal.camera_side - np.tensordot(WV, normal.board_side, axes=([0, 2], [0, 1]))
+    VW = np.linalg.solve(V, np.swapaxes(normal.W, 1, 2))
+    flat = np.swapaxes(normal.W, 1, 2).reshape(-1, normal.W.shape[1])
+    matrix = _damped(normal.U, damping) - flat.T @ VW.reshape(flat.shape)
+    side = normal.common_side - VW.reshape(flat.shape).T @ normal.board_side.ravel()
     return matrix, side, V
 
 
-def _step(normal: _Normal, free: Mask, damping: float) -> tuple[Array, Array]:
-    """Solve for the step of the cameras (cameras, 16) and of the boards (moments, 6)."""
-    matrix, side, V = _reduced(normal, damping)
-    camera_step = np.zeros(len(free))
-    camera_step[free] = np.linalg.solve(matrix[np.ix_(free, free)], side[free])
-    right = normal.board_side - np.einsum("mci,c->mi", normal.W, camera_step)
+def _moved(problem: Problem, scene: Scene, normal: Normal, damping: float) -> Scene:
+    """Solve for the step, and take it."""
+    free = problem.free
+    matrix, side, V = reduced(normal, damping)
+    step = np.zeros(len(free))
+    step[free] = np.linalg.solve(matrix[np.ix_(free, free)], side[free])
+    right = normal.board_side - np.einsum("mci,c->mi", normal.W, step)
     board_step = np.linalg.solve(V, right[..., None])[..., 0]
-    return camera_step.reshape(-1, CAMERA), board_step
+    cameras = len(scene.lens) * CAMERA
+    return scene.moved(step[:cameras].reshape(-1, CAMERA), board_step, step[cameras:])

@@ -18,8 +18,14 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 MAX_GAP_S = 0.2
-"""Corners are interpolated, and velocities taken, between frames no further apart than this: a board carried by hand
-changes its velocity by about 1 m/s^2, which bends its path by 5 mm within this time."""
+"""Velocities of corners are taken between frames no further apart than this: a board carried by hand changes its
+velocity by about 1 m/s^2, which bends its path by 5 mm within this time."""
+
+MAX_DELAY_S = 0.1
+"""A frame further from a moment says nothing about where the board was then, to the same measure."""
+
+STILL_S = 0.004
+"""Within this time, a board carried at 0.5 m/s moves 2 mm."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +46,12 @@ class SharedViews:
         (cameras, moments, corners, 2), pixels, NaN where not seen.
     velocity_px_s
         (cameras, moments, corners, 2): how fast each corner moved in the picture; NaN where not known.
+    acceleration_px_s2
+        (cameras, moments, corners, 2): how its velocity changed; NaN where it was not seen both before and after.
+    delay_s
+        (cameras, moments): how long after the moment the camera's frame was taken, by its time stamp; 0 without one.
+    frame_index
+        (cameras, moments): the frame's place in the camera's video; -1 without one.
     """
 
     camera_names: tuple[str, ...]
@@ -48,12 +60,18 @@ class SharedViews:
     time_s: Array
     xy_px: Array
     velocity_px_s: Array
+    acceleration_px_s2: Array
+    delay_s: Array
+    frame_index: npt.NDArray[np.int64]
 
     def __post_init__(self) -> None:
         shape = (len(self.camera_names), len(self.time_s), len(self.board.corners_m), 2)
-        if self.xy_px.shape != shape or self.velocity_px_s.shape != shape:
+        for what in ("xy_px", "velocity_px_s", "acceleration_px_s2"):
+            if getattr(self, what).shape != shape:
+                raise ValueError(f"{what} has shape {getattr(self, what).shape}, needed {shape}")
+        if self.delay_s.shape != shape[:2] or self.frame_index.shape != shape[:2]:
             raise ValueError(
-                f"xy_px has shape {self.xy_px.shape}, velocity_px_s {self.velocity_px_s.shape}, needed {shape}"
+                f"delay_s has shape {self.delay_s.shape}, frame_index {self.frame_index.shape}, needed {shape[:2]}"
             )
         if self.image_size_px.shape != (shape[0], 2):
             raise ValueError(f"image_size_px has shape {self.image_size_px.shape}, needed {(shape[0], 2)}")
@@ -76,16 +94,32 @@ class SharedViews:
     def moments(self, which: slice | npt.NDArray[np.intp] | Mask) -> SharedViews:
         """Return the moments chosen, such as `slice(0, None, 2)`."""
         return replace(
-            self, time_s=self.time_s[which], xy_px=self.xy_px[:, which], velocity_px_s=self.velocity_px_s[:, which]
+            self,
+            time_s=self.time_s[which],
+            xy_px=self.xy_px[:, which],
+            velocity_px_s=self.velocity_px_s[:, which],
+            acceleration_px_s2=self.acceleration_px_s2[:, which],
+            delay_s=self.delay_s[:, which],
+            frame_index=self.frame_index[:, which],
         )
 
-    def at_lags(self, lag_s: Sequence[float]) -> SharedViews:
-        """Return the corners moved to where they were `lag_s` (cameras,) earlier: as seen by cameras without lag.
+    def at_moments(self, lag_s: Sequence[float] | Array = (0.0,), known_only: bool = False) -> SharedViews:
+        """Return the corners moved to where they were at the moments, each on the parabola through its own track.
 
-        Corners of unknown velocity stay where they are.
+        Parameters
+        ----------
+        lag_s
+            (cameras,) or one for all: how long after its time stamps each camera exposes.
+        known_only
+            Whether corners are left out that would have to be moved for longer than `STILL_S` but were not seen in the
+            frames before and after. Otherwise they are moved as far as is known.
         """
-        shift = np.nan_to_num(self.velocity_px_s) * np.asarray(lag_s)[:, None, None, None]
-        return replace(self, xy_px=self.xy_px - shift)
+        late_s = (self.delay_s + np.asarray(lag_s)[:, None])[..., None, None]
+        shift = np.nan_to_num(self.velocity_px_s) * late_s - np.nan_to_num(self.acceleration_px_s2) * late_s**2 / 2
+        xy_px = self.xy_px - shift
+        if known_only:
+            xy_px = np.where(np.isfinite(self.acceleration_px_s2) | (np.abs(late_s) <= STILL_S), xy_px, np.nan)
+        return replace(self, xy_px=xy_px, delay_s=np.zeros_like(self.delay_s))
 
 
 def shared_view_matrix(shared: SharedViews) -> npt.NDArray[np.int64]:
@@ -115,20 +149,19 @@ def format_matrix(shared: SharedViews) -> str:
     return "\n".join([head, *lines])
 
 
-def by_time_map(views: Sequence[CornerViews], time_map: TimeMap, max_gap_s: float = MAX_GAP_S) -> SharedViews:
+def by_time_map(views: Sequence[CornerViews], time_map: TimeMap) -> SharedViews:
     """Bring corners together by the cameras' clocks; see `by_session_time`."""
     return by_session_time(
-        views, {view.camera: time_map.cameras[view.camera].to_session(view.time_s) for view in views}, max_gap_s
+        views, {view.camera: time_map.cameras[view.camera].to_session(view.time_s) for view in views}
     )
 
 
-def by_session_time(
-    views: Sequence[CornerViews], session_time_s: Mapping[str, Array], max_gap_s: float = MAX_GAP_S
-) -> SharedViews:
+def by_session_time(views: Sequence[CornerViews], session_time_s: Mapping[str, Array]) -> SharedViews:
     """Bring corners together at the times of the frames of one camera: that which saw the board most often.
 
-    Before it began and after it ended, the frames of the camera count that saw the board most often of the rest. The
-    other cameras' corners are interpolated in time, each between the neighbouring frames if both saw it.
+    Before it began and after it ended, the frames of the camera count that saw the board most often of the rest. Of the
+    other cameras, each moment gets the nearest frame, with its delay; no frame serves two moments, and nothing is
+    interpolated.
 
     Parameters
     ----------
@@ -136,30 +169,34 @@ def by_session_time(
         One for each camera.
     session_time_s
         (frames,) by camera: the session time of the frames of `views`.
-    max_gap_s
-        The furthest that neighbouring frames may lie apart.
 
     Raises
     ------
     CalibrationError
-        If the cameras did not see the same kind of board, or their frames are too far apart to interpolate.
+        If the cameras did not see the same kind of board.
     """
     board = _common_board(views)
-    for view in views:
-        interval_s = float(np.median(np.diff(view.time_s))) if len(view.time_s) > 1 else 0.0
-        if interval_s > max_gap_s:
-            raise CalibrationError(
-                f"{view.camera}: its frames are {interval_s:.2f} s apart, but corners that move are interpolated over "
-                f"{max_gap_s:g} s at most. Use more of its frames (a smaller step), or a table of time stamps that "
-                "groups frames taken together."
-            )
     time_s = np.zeros(0)
     for view in sorted(views, key=lambda view: int(view.seen.sum()), reverse=True):
         own_s = np.asarray(session_time_s[view.camera])
         outside = (own_s < time_s[0]) | (own_s > time_s[-1]) if len(time_s) else np.ones(len(own_s), dtype=bool)
         time_s = np.sort(np.concatenate([time_s, own_s[outside]]))
-    tracks = [_interpolate(view.xy_px, np.asarray(session_time_s[view.camera]), time_s, max_gap_s) for view in views]
-    return _shared(views, board, time_s, tracks)
+    places = []
+    for view in views:
+        own_s = np.asarray(session_time_s[view.camera])
+        nearest = _nearest(own_s, time_s)
+        mutual = (_nearest(time_s, own_s)[nearest] == np.arange(len(time_s))) if len(own_s) else np.zeros(0, dtype=bool)
+        mutual &= np.abs(own_s[nearest] - time_s) <= MAX_DELAY_S
+        places.append((np.flatnonzero(mutual), nearest[mutual]))
+    return _shared(views, board, time_s, places, [np.asarray(session_time_s[view.camera]) for view in views])
+
+
+def _nearest(times_s: Array, wanted_s: Array) -> npt.NDArray[np.intp]:
+    """Return, for each of the wanted times, the place of the nearest of the increasing times."""
+    right = np.clip(np.searchsorted(times_s, wanted_s), 1, max(1, len(times_s) - 1))
+    left = right - 1
+    right = np.minimum(right, len(times_s) - 1)
+    return np.where(wanted_s - times_s[left] <= times_s[right] - wanted_s, left, right)
 
 
 def by_frame_index(views: Sequence[CornerViews]) -> SharedViews:
@@ -192,21 +229,18 @@ def by_group(
     groups = np.unique(np.concatenate([group[view.camera] for view in views]))
     groups = groups[groups >= 0]
     time_s = np.full(len(groups), np.nan)
-    tracks = []
+    pairs, times = [], []
     for view in views:
         here = np.flatnonzero(group[view.camera] >= 0)
         places = np.searchsorted(groups, group[view.camera][here])
         own_s = np.asarray(view.time_s if session_time_s is None else session_time_s[view.camera])
-        xy = np.full((len(groups), *view.xy_px.shape[1:]), np.nan)
-        velocity = xy.copy()
-        xy[places] = view.xy_px[here]
-        velocity[places] = track_velocity(view.xy_px, own_s, MAX_GAP_S)[here]
-        tracks.append((xy, velocity))
         difference = time_s[places] - own_s[here]
         known = np.isfinite(difference)
         offset = np.median(difference[known]) if session_time_s is None and known.any() else 0.0
         time_s[places] = np.where(known, time_s[places], own_s[here] + offset)
-    return _shared(views, board, time_s, tracks)
+        pairs.append((places, here))
+        times.append(own_s + offset)
+    return _shared(views, board, time_s, pairs, times)
 
 
 def track_velocity(xy_px: Array, time_s: Array, max_gap_s: float) -> Array:
@@ -227,35 +261,45 @@ def track_velocity(xy_px: Array, time_s: Array, max_gap_s: float) -> Array:
     return velocity
 
 
-def _interpolate(xy_px: Array, own_time_s: Array, time_s: Array, max_gap_s: float) -> tuple[Array, Array]:
-    """Return positions and velocities (moments, corners, 2) at `time_s`; NaN where a corner was not seen around it."""
-    velocity = track_velocity(xy_px, own_time_s, max_gap_s)
-    if len(own_time_s) == 1:
-        same = np.abs(own_time_s[0] - time_s)[:, None, None] < 1e-6
-        return np.where(same, xy_px, np.nan), np.where(same, velocity, np.nan)
-    left = np.clip(np.searchsorted(own_time_s, time_s, side="right") - 1, 0, len(own_time_s) - 2)
-    gap = own_time_s[left + 1] - own_time_s[left]
-    share = ((time_s - own_time_s[left]) / gap)[:, None, None]
-    between = np.where((share >= 0) & (share <= 1) & (gap <= max_gap_s)[:, None, None], 1.0, np.nan)
-    xy = between * ((1 - share) * xy_px[left] + share * xy_px[left + 1])
-    slope = between * (xy_px[left + 1] - xy_px[left]) / gap[:, None, None]
-    for place, distance in ((left, share), (left + 1, 1 - share)):  # on a frame, its neighbour need not have seen
-        on_frame = np.abs(distance) * gap[:, None, None] < 1e-6
-        xy = np.where(on_frame, xy_px[place], xy)
-        slope = np.where(on_frame, velocity[place], slope)
-    return xy, slope
+def track_acceleration(xy_px: Array, time_s: Array, max_gap_s: float) -> Array:
+    """Differentiate corner tracks (frames, corners, 2) twice: by the parabola through three frames, else NaN."""
+    acceleration = np.full_like(xy_px, np.nan)
+    if len(time_s) > 2:
+        step = np.diff(time_s)[:, None, None]
+        slope = np.where(step <= max_gap_s, np.diff(xy_px, axis=0) / step, np.nan)
+        acceleration[1:-1] = 2 * np.diff(slope, axis=0) / (step[:-1] + step[1:])
+    return acceleration
 
 
 def _shared(
-    views: Sequence[CornerViews], board: CharucoBoard, time_s: Array, tracks: list[tuple[Array, Array]]
+    views: Sequence[CornerViews],
+    board: CharucoBoard,
+    time_s: Array,
+    pairs: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
+    session_time_s: list[Array],
 ) -> SharedViews:
+    """Put frames to moments: for each camera, moments and the frames that belong to them, and all frames' times."""
+    shape = (len(views), len(time_s))
+    xy = np.full((*shape, len(board.corners_m), 2), np.nan)
+    velocity, acceleration = xy.copy(), xy.copy()
+    delay = np.zeros(shape)
+    index = np.full(shape, -1, dtype=np.int64)
+    for camera, (view, (moment, frame), own_s) in enumerate(zip(views, pairs, session_time_s, strict=True)):
+        xy[camera, moment] = view.xy_px[frame]
+        velocity[camera, moment] = track_velocity(view.xy_px, own_s, MAX_GAP_S)[frame]
+        acceleration[camera, moment] = track_acceleration(view.xy_px, own_s, MAX_GAP_S)[frame]
+        delay[camera, moment] = own_s[frame] - time_s[moment]
+        index[camera, moment] = view.frame_index[frame]
     return SharedViews(
         camera_names=tuple(view.camera for view in views),
         board=board,
         image_size_px=np.array([view.image_size_px for view in views], dtype=np.int64),
         time_s=time_s,
-        xy_px=np.stack([xy for xy, _ in tracks]),
-        velocity_px_s=np.stack([velocity for _, velocity in tracks]),
+        xy_px=xy,
+        velocity_px_s=velocity,
+        acceleration_px_s2=acceleration,
+        delay_s=delay,
+        frame_index=index,
     )
 
 

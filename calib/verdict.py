@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.board_looks import TILTED_DEG, board_tilts, name_unseen, seen_regions
-from calib.calibrate import CalibrationReport, CalibrationResult
+from calib.calibrate import CalibrationResult
+from calib.report import CalibrationReport
 from calib.shared_views import SharedViews
 
 GRADES = ("good", "usable", "redo")
@@ -42,6 +43,8 @@ OUTLIER_SHARE = 0.1
 RMSE_RATIO = 2.0
 """A camera's reprojection error over the median camera's: within one rig they differ by 0.7 to 1.1 (the real
 recording); by far more where a camera was moved or its clock is wrong."""
+
+NO_FLOOR = "The floor is not known: lay the board flat on it, print up, at the end of the recording."
 
 MOST_TILTS = 200
 """Views of a camera whose tilts are looked at, spread over all: enough for the twentieth that exceeds the rest."""
@@ -149,7 +152,7 @@ def judge(shared: SharedViews, result: CalibrationResult, middle_std_m: float | 
     weak = [camera for camera in cameras if camera.weak]
     weakest = max(weak, key=lambda camera: camera.weakness) if weak else None
     grade, headline = _grade(report, middle_std_m, bool(weak))
-    notes = () if report.world.startswith("floor") else (f"World: {report.world}.",)
+    notes = () if report.world.startswith("floor") else (NO_FLOOR,)
     return Verdict(grade, headline, cameras, weakest.name if weakest else "", notes, _next_step(grade, weakest))
 
 

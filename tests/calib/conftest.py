@@ -12,7 +12,7 @@ from scipy.spatial.transform import Rotation
 
 from calib.boards import CharucoBoard
 from calib.cameras import Camera, CameraGroup
-from calib.shared_views import SharedViews, track_velocity
+from calib.shared_views import SharedViews, track_acceleration, track_velocity
 
 Array = npt.NDArray[np.float64]
 
@@ -115,8 +115,13 @@ def make_rig(
     far = rng.uniform(10, 200, xy.shape[:-1]) * strays
     xy += rng.normal(0, noise_px, xy.shape) + far[..., None] * np.stack([np.cos(direction), np.sin(direction)], axis=-1)
     velocity = np.stack([track_velocity(track, time_s, 0.2) for track in xy])
+    acceleration = np.stack([track_acceleration(track, time_s, 0.2) for track in xy])
     sizes = np.tile(SIZE, (cameras, 1))
-    return Rig(group, pose(time_s), SharedViews(group.names, board, sizes, time_s, xy, velocity), strays)
+    index = np.tile(np.arange(moments), (cameras, 1))
+    shared = SharedViews(
+        group.names, board, sizes, time_s, xy, velocity, acceleration, np.zeros((cameras, moments)), index
+    )
+    return Rig(group, pose(time_s), shared, strays)
 
 
 @pytest.fixture(scope="session", name="make_rig")
@@ -125,10 +130,15 @@ def _make_rig() -> Callable[..., Rig]:
 
 
 def align(found: CameraGroup, true: CameraGroup) -> tuple[Array, Array]:
-    """Return position errors (cameras,) in metres and rotation errors (cameras,) in degrees after rigid alignment."""
+    """Return position errors (cameras,) in metres and rotation errors (cameras,) in degrees after rigid alignment.
+
+    The groups are turned onto each other by their cameras' rotations, and moved by the means of their centres.
+    """
     a = np.stack([camera.center_m for camera in found])
     b = np.stack([camera.center_m for camera in true])
-    R, _ = Rotation.align_vectors(b - b.mean(axis=0), a - a.mean(axis=0))
+    R = Rotation.from_matrix(
+        np.stack([t.T_cam_world[:3, :3].T @ f.T_cam_world[:3, :3] for f, t in zip(found, true, strict=True)])
+    ).mean()
     position = np.linalg.norm(R.apply(a - a.mean(axis=0)) - (b - b.mean(axis=0)), axis=1)
     turned = [
         Rotation.from_matrix(f.T_cam_world[:3, :3] @ R.as_matrix().T @ t.T_cam_world[:3, :3].T).magnitude()

@@ -11,6 +11,7 @@ from calib.shared_views import (
     connected_cameras,
     format_matrix,
     shared_view_matrix,
+    track_acceleration,
     track_velocity,
 )
 from clapcap.errors import CalibrationError
@@ -42,16 +43,27 @@ def test_velocity_at_the_vertex_of_a_parabola():
     np.testing.assert_allclose(track_velocity(track, time_s, 0.5)[1], 0, atol=1e-12)
 
 
-def test_other_cameras_are_interpolated_to_the_reference():
+def test_acceleration_of_a_parabola_between_uneven_frames():
+    time_s = np.array([-0.1, 0.0, 0.15, 0.2])
+    track = (3 * time_s**2)[:, None, None] * np.ones((1, 1, 2))
+    acceleration = track_acceleration(track, time_s, 0.5)
+    np.testing.assert_allclose(acceleration[1:-1], 6)
+    assert np.isnan(acceleration[[0, -1]]).all()
+
+
+def test_each_moment_gets_the_nearest_frame_with_its_delay():
     # Camera b's clock is 0.33 s behind and it films every 0.1 s; a is the reference: it sees the board more often.
     a = corner_views("a", np.arange(0, 1.01, 0.05))
-    b = corner_views("b", np.arange(0, 1.01, 0.1))
+    b = corner_views("b", np.arange(0, 1.01, 0.1) + 0.01)
     b = CornerViews("b", BOARD, b.frame_index, b.time_s - 0.33, b.xy_px, b.image_size_px)
     clocks = {"a": CameraClock(0, 1, 0, 0, "reference", 1), "b": CameraClock(0.33, 1, 0, 0, "clap", 1)}
     shared = by_time_map([a, b], TimeMap(clocks))
-    np.testing.assert_allclose(shared.time_s, a.time_s)
-    np.testing.assert_allclose(shared.xy_px[1, :20], shared.xy_px[0, :20], atol=1e-9)
-    np.testing.assert_allclose(shared.velocity_px_s[:, :20, :, 0], 100)
+    np.testing.assert_allclose(shared.time_s[:21], a.time_s)
+    assert shared.frame_index[1, :5].tolist() == [0, -1, 1, -1, 2]
+    np.testing.assert_allclose(shared.delay_s[1, :20:2], 0.01)
+    np.testing.assert_allclose(shared.velocity_px_s[1, :20:2, :, 0], 100)
+    moved = shared.at_moments()
+    np.testing.assert_allclose(moved.xy_px[1, :20:2], moved.xy_px[0, :20:2], atol=1e-9)
 
 
 def test_moments_before_the_reference_began_count_too():
@@ -62,27 +74,23 @@ def test_moments_before_the_reference_began_count_too():
     )
     shared = by_session_time([a, b, c], {view.camera: view.time_s for view in (a, b, c)})
     np.testing.assert_allclose(shared.time_s, [0.2, 0.3, 0.4, 0.5, 0.55, 0.6, 0.7])
-    assert shared_view_matrix(shared).tolist() == [[4, 2, 0], [2, 4, 2], [0, 2, 3]]
+    assert shared_view_matrix(shared).tolist() == [[3, 1, 0], [1, 4, 1], [0, 1, 2]]
 
 
-def test_nothing_is_interpolated_across_a_gap():
-    a = corner_views("a", [0, 0.1, 0.2, 0.3, 0.4])
-    b = corner_views("b", [0, 0.1, 0.4], seen=[1, 1, 1])
-    shared = by_session_time([a, b], {"a": a.time_s, "b": b.time_s}, max_gap_s=0.2)
-    assert np.isfinite(shared.xy_px[1, :, 0, 0]).tolist() == [True, True, False, False, True]
-
-
-def test_a_frame_at_the_moment_needs_no_neighbour():
-    a = corner_views("a", [0, 0.1, 0.2])
-    b = corner_views("b", [0, 0.1, 0.2], seen=[0, 1, 0])
+def test_a_frame_far_from_a_moment_does_not_belong_to_it():
+    a = corner_views("a", [0, 0.3, 0.6])
+    b = corner_views("b", [0.05, 0.15, 0.6], seen=[1, 1, 0])
     shared = by_session_time([a, b], {"a": a.time_s, "b": b.time_s})
-    assert np.isfinite(shared.xy_px[1, :, 0, 0]).tolist() == [False, True, False]
+    assert shared.frame_index.tolist() == [[0, 1, 2], [0, -1, 2]]
+    np.testing.assert_allclose(shared.delay_s[1], [0.05, 0, 0])
 
 
-def test_frames_too_far_apart_are_refused():
-    a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0, 0.3, 0.6])
-    with pytest.raises(CalibrationError, match=r"b: its frames are 0\.30 s apart"):
-        by_session_time([a, b], {"a": a.time_s, "b": b.time_s})
+def test_no_frame_serves_two_moments():
+    a = corner_views("a", [0, 0.02, 0.04, 0.06])
+    b = corner_views("b", [0.01, 0.05], seen=[1, 0])
+    shared = by_session_time([a, b], {"a": a.time_s, "b": b.time_s})
+    assert (shared.frame_index[1] == 0).sum() == 1
+    assert (shared.frame_index[1] == 1).sum() == 1
 
 
 def test_groups_bring_frames_together():
@@ -97,8 +105,14 @@ def test_groups_bring_frames_together():
 def test_lags_are_taken_back():
     a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0, 0.1, 0.2])
     late = CornerViews("b", BOARD, b.frame_index, b.time_s, b.xy_px + np.array([3.0, 0.0]), b.image_size_px)
-    shared = by_frame_index([a, late]).at_lags([0.0, 0.03])  # 100 px/s for 0.03 s
+    shared = by_frame_index([a, late]).at_moments([0.0, 0.03])  # 100 px/s for 0.03 s
     np.testing.assert_allclose(shared.xy_px[1], shared.xy_px[0])
+
+
+def test_corners_whose_motion_is_not_known_may_be_left_out():
+    a, b = corner_views("a", [0, 0.1, 0.2]), corner_views("b", [0, 0.1, 0.2])
+    known = by_frame_index([a, b]).at_moments([0.0, 0.03], known_only=True)
+    assert np.isfinite(known.xy_px[:, :, 0, 0]).tolist() == [[True, True, True], [False, True, False]]
 
 
 def test_matrix_and_groups_of_cameras():
