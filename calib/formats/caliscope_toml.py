@@ -41,7 +41,7 @@ def _read(source: Source) -> Reading:
     cameras, notes = [], []
     for key, table in camera_tables(_tables(source)).items():
         name = _name(key, table)
-        given = {what: value for what, value in table.items() if value != "null"}  # how caliscope 0.3 to 0.5 says none
+        given = {what: value for what, value in table.items() if value != "null"}  # how it wrote None earlier
         if table.get("ignore") is True:
             notes.append(f"{name} is left out: caliscope was told to ignore it.")
         elif "rotation" not in given or "translation" not in given:

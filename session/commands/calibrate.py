@@ -65,7 +65,7 @@ def command(
     ] = None,
     import_: Annotated[
         Path | None,
-        typer.Option("--import", help="A calibration made elsewhere: cameras.toml (aniposelib) or Qualisys .qca.txt."),
+        typer.Option("--import", help="A calibration made elsewhere, by any tool of docs/cameras.md."),
     ] = None,
     floor_time: Annotated[
         float | None, typer.Option(help="When the board lies on the floor, in seconds of session time.")

@@ -12,7 +12,7 @@ EXAMPLE = "Example: `clapcap triangulate cameras.toml cam1.npz cam2.npz -o keypo
 
 
 def command(
-    cameras: Annotated[Path, typer.Argument(help="The calibration: cameras.toml or .qca.txt.")],
+    cameras: Annotated[Path, typer.Argument(help="The calibration: cameras.toml, or a file of another tool.")],
     views: Annotated[list[Path], typer.Argument(metavar="CAM.npz...", help="Keypoints, one file a camera.")],
     output: Annotated[Path, typer.Option("-o", "--output", help="Where to: .npz, .csv, .json, .trc or .c3d.")],
     time_map: Annotated[

@@ -109,6 +109,22 @@ def test_freemocap_gets_millimetres_and_where_the_camera_stands(tmp_path):
     assert "world_orientation = [[1.0, 0.0, 0.0], [0.0, 0.0, 1.0], [0.0, -1.0, 0.0]]" in text
 
 
+@pytest.mark.parametrize(("name", "unit_m"), [("anipose", 1.0), ("freemocap", 1e-3)])
+@settings(deadline=None, max_examples=20)
+@given(group=groups(PLAIN_NAMES, BOTH))
+def test_aniposelib_projects_what_is_written_alike(tmp_path_factory, name, unit_m, group):
+    from aniposelib.cameras import CameraGroup as AniposeGroup
+
+    theirs = AniposeGroup.load(str(save(tmp_path_factory.mktemp(name), name, group)))
+    assert sorted(theirs.get_names()) == sorted(group.names)
+    for camera in theirs.cameras:
+        ours = group[camera.get_name()]
+        assert tuple(camera.get_size()) == ours.size_px
+        points = points_before(ours)
+        pixels = camera.project(points / unit_m).reshape(-1, 2)
+        np.testing.assert_allclose(pixels, ours.project(points), rtol=1e-9, atol=1e-6)
+
+
 def test_caliscope_gets_numbers_and_keeps_those_that_are_there(tmp_path):
     cameras = CameraGroup((one_camera("left"), one_camera("right")))
     writing = write_calibration(cameras, codec_named("caliscope"), {})
