@@ -12,7 +12,7 @@ from calib.uncertainty import CameraCovariance, PointUncertainty, point_uncertai
 
 Array = npt.NDArray[np.float64]
 
-HEIGHTS_M = {"floor": 0.0, "hip": 1.0, "head": 1.7}
+HEIGHTS_M = {"floor": 0.0, "hip height": 1.0, "head height": 1.7}
 """Above the floor: where the joints of somebody who stands are (hips at 0.53, eyes at 0.94 of a stature of 1.8 m; R.
 Drillis, R. Contini, "Body segment parameters", 1966)."""
 
@@ -110,7 +110,7 @@ def heights_worth_showing(T_world_board: Array, corners_m: Array) -> tuple[float
     """
     z_m = board_places(T_world_board, corners_m)[..., 2]
     low, middle, high = np.percentile(z_m, [2, 50, 98])
-    if high >= 0.6 * HEIGHTS_M["hip"]:
+    if high >= 0.6 * HEIGHTS_M["hip height"]:
         return tuple(HEIGHTS_M.values())
     return tuple(round(float(z), 2) for z in (low, middle, high))
 
@@ -122,5 +122,6 @@ def _extent(cameras: CameraGroup, places_m: Array) -> tuple[Array, Array]:
     centers = np.stack([camera.center_m[:2] for camera in cameras])
     near = np.clip(centers, low - 2 * size, high + 2 * size)
     low, high = np.minimum(low, near.min(axis=0)), np.maximum(high, near.max(axis=0))
-    margin = 0.08 * float((high - low).max())
+    size = float((high - low).max())
+    margin = np.maximum(0.15 * size, (0.9 * size - (high - low)) / 2)  # no plan is a strip
     return low - margin, high + margin

@@ -55,9 +55,19 @@ class CameraMove:
     resized: bool
 
     @property
+    def in_place(self) -> bool:
+        """Whether its centre is where it was."""
+        return self.moved_m <= AGREE_M
+
+    @property
+    def same_direction(self) -> bool:
+        """Whether it looks where it looked."""
+        return self.turned_deg <= AGREE_DEG
+
+    @property
     def stands(self) -> bool:
-        """Whether it stands where it stood."""
-        return self.moved_m <= AGREE_M and self.turned_deg <= AGREE_DEG
+        """Whether it was neither moved nor turned."""
+        return self.in_place and self.same_direction
 
     @property
     def same_lens(self) -> bool:

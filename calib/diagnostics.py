@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -96,6 +96,10 @@ class Diagnostics:
         """(views, corners): how far each corner was seen from where it was predicted; NaN where not seen."""
         distance: Array = np.linalg.norm(self.residual_px, axis=-1)
         return distance
+
+    def in_world(self, T_new_world: Array) -> Diagnostics:
+        """Return the same with the board's poses in another world; all else is the same in every world."""
+        return replace(self, T_world_board=T_new_world @ self.T_world_board)
 
     def save(self, path: Path) -> None:
         """Write npz: plain arrays by the names of the attributes; pixels in single precision."""

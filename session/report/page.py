@@ -1,0 +1,57 @@
+"""The house that all pages share: one file, no host asked for anything, every text escaped."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+CAMERA_COLOURS = 8
+"""Colours of cameras in `page.css`; more cameras than that share them."""
+
+
+def render(template: str, **context: Any) -> str:
+    """Fill in a page's template; style and script come along inline."""
+    from markupsafe import Markup
+
+    inline = {kind: Markup((TEMPLATES / name).read_text("utf-8")) for kind, name in INLINE.items()}
+    return _environment().get_template(template).render(**inline, **context)
+
+
+INLINE = {"style": "page.css", "scene_script": "scene.js"}
+"""What pages hold as it stands: our own files, the only text that is not escaped."""
+
+
+def millimetres(length_m: float | None) -> str:
+    """Put a length into words, two digits of it: "0.35 mm", "4.2 mm", "36 mm"; "not known" for None and NaN."""
+    if length_m is None or not abs(length_m) < float("inf"):
+        return "not known"
+    value = 1000 * length_m
+    digits = 2 if abs(value) < 0.995 else 1 if abs(value) < 9.95 else 0
+    return f"{value:.{digits}f} mm"
+
+
+def camera_colour(place: int) -> str:
+    """Return the style variable that holds the colour of a camera."""
+    return f"--camera-{place % CAMERA_COLOURS}"
+
+
+@cache
+def _environment() -> Environment:
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["mm"] = millimetres
+    environment.filters["camera_colour"] = camera_colour
+    return environment
