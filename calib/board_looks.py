@@ -88,6 +88,7 @@ def board_tilts(views: Array, corners_m: Array, size_px: npt.NDArray[np.int64]) 
 
     focal = USUAL_FOCAL * float(size_px.max())
     K = np.array([[focal, 0, (size_px[0] - 1) / 2], [0, focal, (size_px[1] - 1) / 2], [0, 0, 1]])
+    print_m = corners_m * [1, -1, -1]  # IPPE fails where the plane's z points at the camera
     angle = np.full(len(views), np.nan)
     leaning = np.zeros(len(views), dtype=bool)
     for place, view in enumerate(views):  # OpenCV solves one pose at a time
@@ -96,7 +97,7 @@ def board_tilts(views: Array, corners_m: Array, size_px: npt.NDArray[np.int64]) 
             continue
         try:
             _, rotations, translations, _ = cv2.solvePnPGeneric(
-                corners_m[seen], view[seen], K, np.zeros(5), flags=cv2.SOLVEPNP_IPPE
+                print_m[seen], view[seen], K, np.zeros(5), flags=cv2.SOLVEPNP_IPPE
             )
         except cv2.error:  # corners on one line
             continue
