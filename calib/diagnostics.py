@@ -97,6 +97,14 @@ class Diagnostics:
         distance: Array = np.linalg.norm(self.residual_px, axis=-1)
         return distance
 
+    @property
+    def coordinate_rms_px(self) -> float:
+        """Root mean square of the inlying corners' residuals, in one coordinate.
+
+        More than `noise_px` where whole views are off, by blur or by time stamps.
+        """
+        return float(np.sqrt(np.mean(self.residual_px[self.inlier] ** 2)))
+
     def in_world(self, T_new_world: Array) -> Diagnostics:
         """Return the same with the board's poses in another world; all else is the same in every world."""
         return replace(self, T_world_board=T_new_world @ self.T_world_board)

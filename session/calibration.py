@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,8 @@ from session.clocks import (
 )
 from session.folder import Recording, Session
 from session.manifest import Stage
+from session.previous import diagnostics_file, keep_previous
+from session.report.calibration_stage import report_stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.terminal import Terminal
@@ -97,7 +100,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
     stage = Stage(
         "solve",
         [*files.values(), recording.results / "time_map.json", *table],
-        [session.cameras_file],
+        [session.cameras_file, diagnostics_file(session)],
         {"solver": settings.solver, "floor_time_s": settings.floor_time_s},
     )
 
@@ -112,9 +115,16 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         shared = share_views(recording, time_map, views)
         shared_views_table(shared.camera_names, shared_view_matrix(shared), terminal)
         refuse_disconnected(shared)
+        started = time.perf_counter()
         result = solve(shared, settings.solver, settings.floor_time_s)
-        verdict = judge(shared, result)
+        seconds = time.perf_counter() - started
+        verdict = judge(shared, result, middle_error_m(result))
         report = result.report
+        kept = keep_previous(session, result.cameras)
+        if kept:
+            terminal.say(f"The calibration until now is kept as {kept}.")
+        with written_whole(diagnostics_file(session)) as partial:
+            report.diagnostics.save(partial)
         with written_whole(session.cameras_file) as partial:
             save_anipose_toml(partial, result.cameras, {"error": report.rmse_px, "solver": report.solver})
         return {
@@ -127,6 +137,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
             "sync": sync_method(time_map),
             "lag_s": dict(report.certain_lag_s(time_map)),
             "verdict": dataclasses.asdict(verdict),
+            "seconds": seconds,
         }
 
     stages.run(
@@ -134,6 +145,18 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         make,
         lambda r: f"{len(r['cameras'])} cameras from {r['moments']} moments, reprojection rmse {r['rmse_px']:.2f} px",
     )
+    report_stage(session, stages, session.cameras_file, str(stages.manifest.report("solve")["world"]))
+
+
+def middle_error_m(result: CalibrationResult) -> float | None:
+    """Return how far off a corner of the board is placed in the middle of the space; None where not known."""
+    from calib.capture_volume import middle_uncertainty
+
+    found = result.report.diagnostics
+    if found.errors is None:
+        return None
+    middle = middle_uncertainty(result.cameras, found.errors, found.T_world_board, found.corners_m)
+    return float(middle.total_m(found.coordinate_rms_px)[0])
 
 
 def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerViews]) -> SharedViews:

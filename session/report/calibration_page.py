@@ -269,10 +269,11 @@ def _maps(cameras: CameraGroup, diagnostics: Diagnostics) -> Maps:
     errors = diagnostics.errors
     assert errors is not None
     T_world_board, corners_m = diagnostics.T_world_board, diagnostics.corners_m
+    board_px = diagnostics.coordinate_rms_px
     layers = slices(cameras, errors, T_world_board, corners_m, heights_worth_showing(T_world_board, corners_m))
     middle = middle_uncertainty(cameras, errors, T_world_board, corners_m)
     drawn, colours = [], []
-    for noise_px in (diagnostics.noise_px, KEYPOINT_PX):
+    for noise_px in (board_px, KEYPOINT_PX):
         values = [layer.uncertainty.total_m(noise_px) for layer in layers]
         together = np.concatenate(values)
         drawn.append(
@@ -283,9 +284,9 @@ def _maps(cameras: CameraGroup, diagnostics: Diagnostics) -> Maps:
         colours.append(charts.bands(together))
     outline = _ground_outline(board_places(T_world_board, corners_m).reshape(-1, 3))
     return Maps(
-        board_noise_px=diagnostics.noise_px,
+        board_noise_px=board_px,
         keypoint_px=KEYPOINT_PX,
-        middle_board_m=float(middle.total_m(diagnostics.noise_px)[0]),
+        middle_board_m=float(middle.total_m(board_px)[0]),
         middle_keypoint_m=float(middle.total_m(KEYPOINT_PX)[0]),
         middle_cameras_m=float(middle.from_cameras_m[0]),
         board=drawn[0],

@@ -65,6 +65,8 @@ def test_distances_by_hand() -> None:
     assert found.distance_px[0, 0] == pytest.approx(5)
     assert not found.seen[1, 2]
     assert found.seen.sum() == 29
+    ones = replace(found, residual_px=np.where(found.inlier[..., None], 2.0, found.residual_px))
+    assert ones.coordinate_rms_px == pytest.approx(2)  # the outlier of 5 px is none of it
 
 
 def test_another_world_moves_the_board_and_nothing_else() -> None:
