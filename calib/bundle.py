@@ -32,8 +32,11 @@ Normal noise in the plane goes that far 4 times in a million; blur has heavier t
 LOST_MOMENT = 6.0
 """A moment this many times as noisy as the median moment is left out as a whole: the board was dropped, turned over or
 swung too fast for the cameras' time stamps."""
-ROUNDS = 5
-"""Noise and outliers settle within four."""
+MOST_ROUNDS, SETTLED = 6, 1e-3
+"""Noise and outliers are judged anew until less than a thousandth of the corners changes sides: within four rounds."""
+
+ENOUGH_MOMENTS = 200
+"""So many tell the cameras well enough to start the rest from."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +97,7 @@ def adjust(scene: Scene, corners_m: Array, views: Views, time_s: Array, prior: P
     flat = replace(prior, shape_std=np.zeros(len(SHAPE)))
     problem = Problem(corners_m, views, flat, Path.unknown(len(time_s)), anchor)
     seen = np.isfinite(views.xy_px).all(axis=-1)
-    state = _started(_State(problem, scene, time_s, seen, 0), seen)
+    state = _started(_State(problem, scene, time_s, seen, 0))
     state, noise = _refined(state, seen)
     bent = replace(state.problem, prior=prior)
     if prior.shape_std.all() and shape_gain(bent, state.scene, state.inlier, noise) > NEEDED_GAIN:
@@ -148,27 +151,45 @@ class _State:
         return replace(self, problem=replace(problem, views=views, path=path), scene=scene, time_s=time_s)
 
 
-def _started(state: _State, seen: Mask) -> _State:
-    """Adjust by the Cauchy loss until the noise falls no more."""
-    noise_px = np.inf
+def _started(state: _State) -> _State:
+    """Adjust by the Cauchy loss until the noise falls no more; the cameras first, by some of the moments."""
+    moments = len(state.time_s)
+    some = np.zeros(moments, dtype=bool)
+    some[np.linspace(0, moments - 1, min(moments, ENOUGH_MOMENTS)).astype(int)] = True
+    if not some.all():
+        few = state.problem.views.of_moments(some)
+        scene = replace(state.scene, T_world_board=state.scene.T_world_board[some])
+        problem = replace(state.problem, views=few, path=Path.unknown(int(some.sum())))
+        cameras = _robust(_State(problem, scene, state.time_s[some], state.inlier[some[state.problem.views.moment]], 0))
+        scene = replace(state.scene, lens=cameras.scene.lens, T_cam_world=cameras.scene.T_cam_world)
+        state = replace(state, scene=scene, iterations=cameras.iterations)
+    return _robust(state)
+
+
+def _robust(state: _State) -> _State:
+    seen, noise_px = state.inlier, np.inf
     for _ in range(10):
         # The median distance in the plane is 1.1774 of a coordinate's standard deviation.
         previous, noise_px = noise_px, max(FLOOR_PX, float(np.median(state.distance_px[seen])) / RAYLEIGH)
-        if noise_px > 0.95 * previous:
+        if noise_px > 0.9 * previous:
             break
         noise = independent_noise(state.problem.views, seen, noise_px, len(state.time_s))
-        state = state.minimised(seen, noise, CAUCHY, 1e-3)
+        state = state.minimised(seen, noise, CAUCHY, 1e-2)
     return replace(state, inlier=seen & (state.distance_px < OUTLIER_SIGMA * noise_px))
 
 
 def _refined(state: _State, seen: Mask) -> tuple[_State, ViewNoise]:
-    """Adjust by least squares, with noise and outliers judged anew each time."""
-    for _ in range(ROUNDS):
+    """Adjust by least squares, with noise and outliers judged anew each time, until they stay."""
+    for _ in range(MOST_ROUNDS):
         views, moments = state.problem.views, len(state.time_s)
         noise = estimate_noise(views, state.residual_px, state.inlier, moments)
         alone = np.linalg.norm(residual_alone(views.xy_px, state.residual_px, state.inlier), axis=-1)
         inlier = seen & (np.nan_to_num(alone, nan=np.inf) < OUTLIER_SIGMA * noise.corner_px[:, None])
         inlier &= (noise.moment[views.moment] < LOST_MOMENT)[:, None] & (inlier.sum(axis=1, keepdims=True) >= 4)
         noise = estimate_noise(views, state.residual_px, inlier, moments)
-        state = state.minimised(inlier, noise, SQUARED, 1e-5)
+        changed = (inlier != state.inlier).sum() > SETTLED * inlier.sum()
+        before = state.iterations
+        state = state.minimised(inlier, noise, SQUARED, 1e-6)
+        if not changed and state.iterations - before <= 2:
+            break
     return state, noise

@@ -20,9 +20,9 @@ USUAL_FOCAL_SPREAD = 0.5
 USUAL_ASPECT_SPREAD = 0.003
 """Of fy / fx around 1: pixels are square; scaling to a multiple of 8 lines changes it by 0.7 % at most."""
 
-USUAL_CENTER_SPREAD = 0.02
+USUAL_CENTER_SPREAD = 0.012
 """Of the principal point around the middle of the picture, in larger sides. The four cameras of a studio (Qualisys,
-`walk4`) have 0.2 to 1.6 %, webcams calibrated by caliscope (`charuco4`) 0.6 to 2.7 %."""
+`walk4`) have 0.2 to 1.6 %, four webcams (`charuco4`) 0.3 to 1.3 %."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -106,6 +106,12 @@ class Views:
     delay_s: Array
     lenses: tuple[Lens, ...]
 
+    def of_moments(self, which: npt.NDArray[np.bool_]) -> Views:
+        """Return the views of the moments (moments,) chosen, which are numbered anew."""
+        own = which[self.moment]
+        number = np.cumsum(which) - 1
+        return Views(self.camera[own], number[self.moment[own]], self.xy_px[own], self.delay_s[own], self.lenses)
+
 
 def focal_px(lens: Array) -> Array:
     """Return fx, fy (..., 2) of lenses (..., 10)."""
@@ -192,12 +198,12 @@ def predict_with_jacobians(
     by_camera[..., 1, 3] = 1
     by_camera[..., DISTORTION] = focal[..., None] * by_distortion
     by_camera[..., LAG] = (by_world @ placed.speed[..., None])[..., 0] * path.known[views.moment, None, None]
-    by_camera[..., len(LENS) : len(LENS) + 3] = -by_xyz @ _cross_matrices(placed.rotated_world)
+    by_camera[..., len(LENS) : len(LENS) + 3] = _crossed(placed.rotated_world, by_xyz)
     by_camera[..., len(LENS) + 3 :] = by_xyz
 
     by_board = np.empty((*xy.shape[:2], 2, POSE))
     # A step before the turn is the turned step after it.
-    by_board[..., :3] = -by_world @ _cross_matrices(placed.rotated_board) @ placed.turned[:, None]
+    by_board[..., :3] = _crossed(placed.rotated_board, by_world) @ placed.turned[:, None]
     by_board[..., 3:] = by_world
 
     x, y = corners_m[:, 0], corners_m[:, 1]
@@ -230,6 +236,17 @@ def _left_jacobians(turn: Array) -> Array:
     """
     W = _cross_matrices(turn)
     return np.asarray(np.eye(3) + W / 2 + W @ W / 6)
+
+
+def _crossed(v: Array, rows: Array) -> Array:
+    """Return cross(v, row) = -row [v]x for vectors (..., 3) and each of their rows (..., 2, 3)."""
+    x, y, z = v[..., None, 0], v[..., None, 1], v[..., None, 2]
+    a, b, c = rows[..., 0], rows[..., 1], rows[..., 2]
+    crossed = np.empty(rows.shape)
+    crossed[..., 0] = y * c - z * b
+    crossed[..., 1] = z * a - x * c
+    crossed[..., 2] = x * b - y * a
+    return crossed
 
 
 def _cross_matrices(v: Array) -> Array:
