@@ -22,6 +22,8 @@ else:
     import tomli as tomllib
 
 SOLVERS = ("clapcap", "anipose")
+FLOORS = ("board", "none")
+FEET = "feet:"
 SYNC_METHODS = ("auto", "clap", "timestamps", "frames")
 
 TEMPLATE = """\
@@ -39,7 +41,9 @@ solver = "clapcap"                  # "clapcap", or "anipose": aniposelib's own,
 frames = ""                         # START:STOP:STEP of the frames to use; empty: all
 import = ""                         # a calibration made elsewhere (cameras.toml, Qualisys .qca.txt), instead of videos
 board_measured = false              # true: the board above was measured, so the wizard need not ask
+floor = "board"                     # "board": laid on the floor; "feet:TAKE": under the feet of a take; "none"
 floor_time_s = nan                  # when the board lies on the floor, in session time; nan: found by itself
+known_m = {{}}                        # lengths by tape, to check the scale: {{ cam1-cam2 = 2.35, cam1-floor = 1.42 }}
 
 [process]
 solver = "clapcap"                  # "clapcap", or "anipose"
@@ -74,7 +78,9 @@ class CalibrationSettings:
     frames: str = ""
     import_: str = ""
     board_measured: bool = False
+    floor: str = "board"
     floor_time_s: float = float("nan")
+    known_m: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -206,5 +212,9 @@ def _check(path: Path, where: str, settings: Any) -> None:
             raise SessionError(f'{path}: `{where}.{name}` is "{value}", needed one of {", ".join(choices[name])}.')
         if name in ("columns", "rows", "square_mm", "marker_mm", "rate_hz", "max_gap_s") and value <= 0:
             raise SessionError(f"{path}: `{where}.{name}` is {value}, needed more than 0.")
+        if name == "floor" and value not in FLOORS and not (value.startswith(FEET) and value != FEET):
+            raise SessionError(f'{path}: `{where}.floor` is "{value}", needed "board", "none" or "{FEET}TAKE".')
+        if name == "known_m" and not all(type(v) in (int, float) and v > 0 for v in value.values()):
+            raise SessionError(f"{path}: `{where}.known_m` must give metres: {{ cam1-cam2 = 2.35 }}.")
         if name == "offset_s" and not all(type(v) in (int, float) for v in value.values()):
             raise SessionError(f"{path}: `{where}.offset_s` must give seconds for each camera: {{ cam2 = 0.73 }}.")

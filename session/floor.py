@@ -1,0 +1,158 @@
+"""Where the world's floor is taken from, and whether its scale agrees with a tape: what `calibrate` does after solving."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clapcap.errors import CalibrationError, SessionError
+from session.atomic import written_whole
+from session.clocks import refuse_unsynced, sync_recording, with_lags
+from session.folder import Session
+from session.manifest import Manifest, Stage
+from session.settings import FEET, update_settings
+from session.stages import Stages
+from session.terminal import Terminal
+
+if TYPE_CHECKING:
+    from calib.cameras import CameraGroup
+
+
+def remember_floor(session: Session, floor: str | None, known_lengths: Sequence[str]) -> Session:
+    """Write what was given by flags into the session, and return the session anew.
+
+    Raises
+    ------
+    SessionError
+        If the floor is of no known kind, its take does not exist, or a length cannot be read.
+    """
+    changes: dict[tuple[str, ...], Any] = {}
+    if floor is not None:
+        if floor.startswith(FEET):
+            session.take(floor.removeprefix(FEET))
+        changes["calibration", "floor"] = floor
+    known = dict(session.settings.calibration.known_m)
+    for text in known_lengths:
+        ends, _, number = text.rpartition("=")
+        try:
+            known[ends] = float(number)
+        except ValueError:
+            raise SessionError(
+                f'--known-length "{text}" cannot be read. Write it like this: --known-length cam1-cam2=2.35 (metres '
+                "between two cameras' lenses), or cam1-floor=1.42"
+            ) from None
+    if known_lengths:
+        changes["calibration", "known_m"] = known
+    update_settings(session.settings_file, changes)
+    return Session.open(session.root)
+
+
+def feet_take(session: Session) -> str | None:
+    """Return the name of the take whose feet make the floor; None: the floor is the calibration's own."""
+    floor = session.settings.calibration.floor
+    return floor.removeprefix(FEET) if floor.startswith(FEET) else None
+
+
+def solved_cameras_file(session: Session) -> Path:
+    """Return where the solved cameras go: to `cameras.toml`, unless their floor is still to be found."""
+    if feet_take(session) is None:
+        return session.cameras_file
+    return session.calibration.results / "cameras_before_floor.toml"
+
+
+def floor_stage(session: Session, terminal: Terminal) -> None:
+    """Move the world to the floor under the feet of a take, if the settings say so.
+
+    The take's 2D keypoints are triangulated by the cameras as solved, so that the floor depends on the videos alone and
+    not on results in the world that it makes.
+
+    Raises
+    ------
+    ClapcapError
+        If the take does not exist or nobody's feet can be found in it.
+    """
+    name = feet_take(session)
+    if name is None:
+        return
+    from session.take import detect_take, keypoints2d_files, load_views
+
+    take = session.take(name)[0]
+    take_stages = Stages(session, take, terminal)
+    time_map = sync_recording(session, take, take_stages)
+    refuse_unsynced(take, time_map)
+    time_map = with_lags(session, time_map)
+    detect_take(session, take, take_stages)
+    solved = solved_cameras_file(session)
+    settings = session.settings.process
+    stage = Stage(
+        "floor",
+        [solved, *keypoints2d_files(take).values(), *([take.timestamps] if take.timestamps.exists() else [])],
+        [session.cameras_file],
+        {
+            "take": name,
+            "solver": settings.solver,
+            "rate_hz": settings.rate_hz,
+            "clocks": {camera: [clock.offset_s, clock.rate] for camera, clock in time_map.cameras.items()},
+        },
+    )
+
+    def make() -> Mapping[str, Any]:
+        from calib.cameras import CameraGroup
+        from calib.feet import floor_from_feet
+        from calib.formats.anipose_toml import save_anipose_toml
+        from calib.interchange import load_cameras
+        from session.single_stages import cameras_for, triangulate_views
+
+        views = load_views(take, time_map, settings.rate_hz)
+        with terminal.progress("triangulating the feet") as progress:
+            keypoints, _ = triangulate_views(views, cameras_for(solved, views), settings.solver, 0.0, progress)
+        cameras = load_cameras(solved)
+        floor = floor_from_feet(keypoints, cameras)
+        T_world_floor = np.linalg.inv(floor.T_floor_world)
+        moved = CameraGroup(
+            tuple(dataclasses.replace(camera, T_cam_world=camera.T_cam_world @ T_world_floor) for camera in cameras)
+        )
+        found = Manifest(session.calibration.results, session.root).report("solve")
+        known = {key: found[of] for key, of in (("error", "rmse_px"), ("solver", "solver")) if of in found}
+        with written_whole(session.cameras_file) as partial:
+            save_anipose_toml(partial, moved, {**known, "floor": f"{FEET}{name}"})
+        return {"world": floor.policy, "tilt_std_deg": floor.tilt_std_deg, "gap_m": floor.gap_m}
+
+    Stages(session, session.calibration, terminal).run(stage, make, lambda report: report["world"])
+
+
+def world_in_words(session: Session) -> str:
+    """Return how the world's frame was chosen."""
+    manifest = Manifest(session.calibration.results, session.root)
+    stage = "solve" if feet_take(session) is None else "floor"
+    return str(manifest.report(stage).get("world", "as it was imported"))
+
+
+def check_known_lengths(session: Session, cameras: CameraGroup, terminal: Terminal) -> None:
+    """Compare the calibration with the lengths that the session knows, and say how it agrees.
+
+    Raises
+    ------
+    CalibrationError
+        If a length cannot be read, or the scale is so far off that nothing should be computed with it.
+    """
+    settings = session.settings
+    if not settings.calibration.known_m:
+        return
+    from calib.known_lengths import check_scale, parse_known_length
+
+    known = [
+        parse_known_length(f"{ends}={length_m}", cameras.names)
+        for ends, length_m in settings.calibration.known_m.items()
+    ]
+    check = check_scale(cameras, known, None if settings.calibration.import_ else settings.board.square_mm)
+    if check.verdict == "refused":
+        raise CalibrationError(
+            f"{check.words} If the tape was wrong instead, correct known_m under [calibration] in "
+            f"{session.settings_file}."
+        )
+    (terminal.say if check.verdict == "agrees" else terminal.warn)(check.words)
