@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -32,6 +35,38 @@ def find_calibration(path: Path) -> Path:
     if not session.cameras_file.is_file():
         raise SessionError(f"{path} is not calibrated yet. Run: clapcap calibrate {path}")
     return session.cameras_file
+
+
+def rename_cameras(calibration: Calibration, renames: Sequence[str]) -> Calibration:
+    """Return the calibration with cameras called anew.
+
+    Parameters
+    ----------
+    calibration
+        The cameras.
+    renames
+        OLD=NEW each; they take place at once, so that two cameras can swap their names.
+
+    Raises
+    ------
+    SessionError
+        If one cannot be read, names no camera, or would make two cameras the same.
+    """
+    from calib.cameras import CameraGroup
+
+    new_names = {name: name for name in calibration.cameras.names}
+    for rename in renames:
+        old, mark, new = rename.partition("=")
+        if not (old and mark and new):
+            raise SessionError(f'--rename "{rename}" cannot be read. Write it like this: --rename int_cam01_img=cam01')
+        if old not in new_names:
+            raise SessionError(f'--rename: there is no camera "{old}". Needed one of {", ".join(new_names)}.')
+        new_names[old] = new
+    twice = [name for name, count in Counter(new_names.values()).items() if count > 1]
+    if twice:
+        raise SessionError(f"--rename would call several cameras {', '.join(twice)}. Give each its own name.")
+    renamed = tuple(replace(camera, name=new_names[camera.name]) for camera in calibration.cameras)
+    return replace(calibration, cameras=CameraGroup(renamed))
 
 
 def show_cameras(calibration: Calibration, terminal: Terminal) -> None:

@@ -125,8 +125,8 @@ def refuse_names(format_: str, cameras: Iterable[Camera], allowed: str, words: s
     for camera in cameras:
         if not re.fullmatch(allowed, camera.name):
             raise FileFormatError(
-                f"{format_} cannot hold the camera name {camera.name!r}: needed {words}. Rename the camera: its name "
-                "in cameras.toml, and its videos."
+                f"{format_} cannot hold the camera name {camera.name!r}: needed {words}. Give it another one here: "
+                "--rename OLD=NEW"
             )
 
 

@@ -102,7 +102,7 @@ def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing
     if len(set(folded)) < len(folded):
         raise FileFormatError(
             f"Cameras {', '.join(cameras.names)} differ only in capital letters, but files of some systems do not: "
-            "rename one of them in cameras.toml, and its videos."
+            "give one of them another name here: --rename OLD=NEW"
         )
     files = {}
     for camera in cameras:

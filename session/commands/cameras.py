@@ -32,6 +32,9 @@ def command(
     up: Annotated[
         str | None, typer.Option(metavar="AXIS", help="The axis of the file's world that points up: it becomes z.")
     ] = None,
+    rename: Annotated[
+        list[str] | None, typer.Option(metavar="OLD=NEW", help="Call a camera like its video's stem. Repeatable.")
+    ] = None,
     force: Annotated[bool, typer.Option("--force", help="Write over files that are there.")] = False,
 ) -> None:
     """Show the cameras of a calibration, or write them for another tool.
@@ -39,12 +42,12 @@ def command(
     Reads what aniposelib, caliscope, COLMAP, EasyMocap, freemocap, OpenCV, Pose2Sim and Qualisys write.
     """
     from calib.interchange import codec_named, load_calibration
-    from session.cameras import find_calibration, hand_on, show_cameras
+    from session.cameras import find_calibration, hand_on, rename_cameras, show_cameras
     from session.terminal import Terminal
 
     terminal = Terminal()
     codec = None if to is None and output is None else codec_named(to or "anipose")
-    found = load_calibration(find_calibration(calibration), unit, up)
+    found = rename_cameras(load_calibration(find_calibration(calibration), unit, up), rename or [])
     if codec is None:
         show_cameras(found, terminal)
     for note in found.notes:

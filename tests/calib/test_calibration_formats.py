@@ -56,7 +56,7 @@ def test_every_format_is_tested():
 
 
 @pytest.mark.parametrize("name", sorted(LENSES))
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(data=st.data())
 def test_what_is_written_is_read_back(tmp_path_factory, name, data):
     cameras = data.draw(groups(NAMES.get(name, PLAIN_NAMES), LENSES[name]))
@@ -110,7 +110,7 @@ def test_freemocap_gets_millimetres_and_where_the_camera_stands(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "unit_m"), [("anipose", 1.0), ("freemocap", 1e-3)])
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(group=groups(PLAIN_NAMES, BOTH))
 def test_aniposelib_projects_what_is_written_alike(tmp_path_factory, name, unit_m, group):
     from aniposelib.cameras import CameraGroup as AniposeGroup
@@ -152,7 +152,7 @@ def test_colmap_counts_pixels_from_the_corner_and_gets_the_smallest_model(tmp_pa
     assert (folder / "points3D.txt").is_file()
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(group=groups(PLAIN_NAMES, BOTH))
 def test_opencv_reads_what_is_written_for_it(tmp_path_factory, group):
     folder = save(tmp_path_factory.mktemp("opencv"), "opencv", group)
@@ -167,7 +167,7 @@ def test_opencv_reads_what_is_written_for_it(tmp_path_factory, group):
         np.testing.assert_allclose(pixels, camera.project(points), rtol=1e-9, atol=1e-6)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(group=groups(PLAIN_NAMES))
 def test_easymocap_finds_its_matrices_by_opencv(tmp_path_factory, group):
     folder = save(tmp_path_factory.mktemp("easymocap"), "easymocap", group)

@@ -77,6 +77,20 @@ def test_an_output_alone_is_in_our_own_format_and_worlds_are_turned(calibration)
     assert "error = 0.3" in out.read_text()
 
 
+def test_cameras_are_renamed_at_once(calibration, capsys):
+    out = calibration.with_name("renamed.toml")
+    assert call(calibration, "--rename", "left=right", "--rename", "right=left", "-o", out) == 0
+    assert load_cameras(out).names == ("right", "left")
+    np.testing.assert_allclose(load_cameras(out)["right"].center_m, load_cameras(calibration)["left"].center_m)
+    for rename, says in (
+        ("left", "cannot be read. Write it like this"),
+        ("up=down", 'there is no camera "up". Needed one of left, right'),
+        ("left=right", "would call several cameras right"),
+    ):
+        assert call(calibration, "--rename", rename) == 2
+        assert says in capsys.readouterr().err
+
+
 def test_what_cannot_be_done_is_said(calibration, capsys):
     folder = calibration.parent / "folder"
     folder.mkdir()
