@@ -32,7 +32,7 @@ def calibrate_anipose(shared: SharedViews, options: CalibrationOptions | None = 
     shared
         The board's corners in all cameras at common moments.
     options
-        Of these, `floor_time_s` is used.
+        Of these, `floor_time_s` and `look_for_floor` are used.
 
     Raises
     ------
@@ -75,6 +75,7 @@ def calibrate_anipose(shared: SharedViews, options: CalibrationOptions | None = 
         shared.time_s[known],
         shared.board.corners_m,
         options.floor_time_s,
+        options.look_for_floor,
     )
     residual_px = np.stack([_residual(shared, c, camera, T_old_board) for c, camera in enumerate(solved)])
     distance_px = np.linalg.norm(residual_px, axis=-1)

@@ -22,6 +22,7 @@ from session.clocks import (
     take_timestamps,
     timestamp_groups,
 )
+from session.floor import check_known_lengths, floor_stage, solved_cameras_file, world_in_words
 from session.folder import Recording, Session
 from session.manifest import Stage
 from session.previous import diagnostics_file, keep_previous
@@ -83,9 +84,12 @@ def calibrate_session(session: Session, terminal: Terminal) -> CameraGroup:
 
     if session.settings.calibration.import_:
         import_stage(session, terminal)
+        floor_stage(session, Stages(session, session.calibration, terminal))
     else:
         _solve_stages(session, terminal)
-    return load_cameras(session.cameras_file)
+    cameras = load_cameras(session.cameras_file)
+    check_known_lengths(session, cameras, terminal)
+    return cameras
 
 
 def _solve_stages(session: Session, terminal: Terminal) -> None:
@@ -100,8 +104,12 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
     stage = Stage(
         "solve",
         [*files.values(), recording.results / "time_map.json", *table],
-        [session.cameras_file, diagnostics_file(session)],
-        {"solver": settings.solver, "floor_time_s": settings.floor_time_s},
+        [solved_cameras_file(session), diagnostics_file(session)],
+        {
+            "solver": settings.solver,
+            "floor_time_s": settings.floor_time_s,
+            "look_for_floor": settings.floor == "board",
+        },
     )
 
     def make() -> Mapping[str, Any]:
@@ -116,7 +124,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         shared_views_table(shared.camera_names, shared_view_matrix(shared), terminal)
         refuse_disconnected(shared)
         started = time.perf_counter()
-        result = solve(shared, settings.solver, settings.floor_time_s)
+        result = solve(shared, settings.solver, settings.floor_time_s, settings.floor == "board")
         seconds = time.perf_counter() - started
         verdict = judge(shared, result, middle_error_m(result))
         report = result.report
@@ -125,7 +133,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
             terminal.say(f"The calibration until now is kept as {kept}.")
         with written_whole(diagnostics_file(session)) as partial:
             report.diagnostics.save(partial)
-        with written_whole(session.cameras_file) as partial:
+        with written_whole(solved_cameras_file(session)) as partial:
             save_anipose_toml(partial, result.cameras, {"error": report.rmse_px, "solver": report.solver})
         return {
             "rmse_px": report.rmse_px,
@@ -145,7 +153,8 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         make,
         lambda r: f"{len(r['cameras'])} cameras from {r['moments']} moments, reprojection rmse {r['rmse_px']:.2f} px",
     )
-    report_stage(session, stages, session.cameras_file, str(stages.manifest.report("solve")["world"]))
+    floor_stage(session, stages)
+    report_stage(session, stages, solved_cameras_file(session), world_in_words(session))
 
 
 def middle_error_m(result: CalibrationResult) -> float | None:
@@ -176,11 +185,12 @@ def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerV
     return by_session_time(views, times)
 
 
-def solve(shared: SharedViews, solver: str, floor_time_s: float) -> CalibrationResult:
+def solve(shared: SharedViews, solver: str, floor_time_s: float, look_for_floor: bool) -> CalibrationResult:
     """Calibrate with the chosen solver."""
     from calib.calibrate import CalibrationOptions, calibrate
 
-    options = CalibrationOptions(floor_time_s=None if math.isnan(floor_time_s) else floor_time_s)
+    named = None if math.isnan(floor_time_s) or not look_for_floor else floor_time_s
+    options = CalibrationOptions(floor_time_s=named, look_for_floor=look_for_floor)
     if solver == "anipose":
         from calib.anipose_solver import calibrate_anipose
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from clapcap.errors import SessionError
 from session.atomic import written_whole
+from session.floor import solved_cameras_file
 from session.folder import Session
 from session.manifest import Stage
 from session.stages import Stages
@@ -60,14 +61,14 @@ def import_stage(session: Session, terminal: Terminal) -> None:
             f"clapcap calibrate {session.root} --import FILE"
         )
     calibration = load_calibration(source)
-    stage = Stage("import", list(calibration.files), [session.cameras_file])
+    stage = Stage("import", list(calibration.files), [solved_cameras_file(session)])
 
     def make() -> Mapping[str, Any]:
         from calib.formats.anipose_toml import save_anipose_toml
 
         for note in calibration.notes:
             terminal.warn(note)
-        with written_whole(session.cameras_file) as partial:
+        with written_whole(solved_cameras_file(session)) as partial:
             save_anipose_toml(partial, calibration.cameras, {**calibration.metadata, "source": source.name})
         return {"cameras": list(calibration.cameras.names), "what": calibration.codec.what}
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from session.floor import world_in_words
 from session.folder import Session
 from session.manifest import Manifest
 from session.terminal import Terminal
@@ -30,7 +31,7 @@ def shared_views_table(names: Sequence[str], matrix: npt.NDArray[np.int64], term
     heads = [str(number) for number in range(1, len(names) + 1)] if numbered else list(names)
     widths = [max(cell, len(head)) for head in heads]
     first = max(len(label) for label in labels)
-    terminal.say("Moments in which two cameras see the board together (on the diagonal, one alone):")
+    terminal.say("Moments in which two cameras see the board together (diagonal: one alone):")
     lines = [["", *heads], *([label, *map(str, row)] for label, row in zip(labels, matrix, strict=True))]
     for label, *cells in lines:
         row = "".join(f"  {text:>{width}}" for text, width in zip(cells, widths, strict=True))
@@ -59,7 +60,7 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
     terminal.table(f"The cameras, from {report['board']}", header, rows)
     if any(report["lag_s"].values()):
         terminal.say("Delay: how long after its time stamps a camera exposes; takes are corrected by it.")
-    terminal.say(f"World: {report['world']}.")
+    terminal.say(f"World: {world_in_words(session)}.")
 
 
 def say_verdict(session: Session, terminal: Terminal) -> None:

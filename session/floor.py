@@ -1,4 +1,4 @@
-"""Where the world's floor is taken from, and whether its scale agrees with a tape: what `calibrate` does after solving."""
+"""After solving: where the world's floor is taken from, and whether its scale agrees with a tape."""
 
 from __future__ import annotations
 
@@ -64,8 +64,8 @@ def solved_cameras_file(session: Session) -> Path:
     return session.calibration.results / "cameras_before_floor.toml"
 
 
-def floor_stage(session: Session, terminal: Terminal) -> None:
-    """Move the world to the floor under the feet of a take, if the settings say so.
+def floor_stage(session: Session, stages: Stages) -> None:
+    """Move the calibration's world to the floor under the feet of a take, if the settings say so.
 
     The take's 2D keypoints are triangulated by the cameras as solved, so that the floor depends on the videos alone and
     not on results in the world that it makes.
@@ -81,7 +81,7 @@ def floor_stage(session: Session, terminal: Terminal) -> None:
     from session.take import detect_take, keypoints2d_files, load_views
 
     take = session.take(name)[0]
-    take_stages = Stages(session, take, terminal)
+    take_stages = Stages(session, take, stages.terminal)
     time_map = sync_recording(session, take, take_stages)
     refuse_unsynced(take, time_map)
     time_map = with_lags(session, time_map)
@@ -108,7 +108,7 @@ def floor_stage(session: Session, terminal: Terminal) -> None:
         from session.single_stages import cameras_for, triangulate_views
 
         views = load_views(take, time_map, settings.rate_hz)
-        with terminal.progress("triangulating the feet") as progress:
+        with stages.terminal.progress("triangulating the feet") as progress:
             keypoints, _ = triangulate_views(views, cameras_for(solved, views), settings.solver, 0.0, progress)
         cameras = load_cameras(solved)
         floor = floor_from_feet(keypoints, cameras)
@@ -116,13 +116,13 @@ def floor_stage(session: Session, terminal: Terminal) -> None:
         moved = CameraGroup(
             tuple(dataclasses.replace(camera, T_cam_world=camera.T_cam_world @ T_world_floor) for camera in cameras)
         )
-        found = Manifest(session.calibration.results, session.root).report("solve")
+        found = stages.manifest.report("solve")
         known = {key: found[of] for key, of in (("error", "rmse_px"), ("solver", "solver")) if of in found}
         with written_whole(session.cameras_file) as partial:
             save_anipose_toml(partial, moved, {**known, "floor": f"{FEET}{name}"})
         return {"world": floor.policy, "tilt_std_deg": floor.tilt_std_deg, "gap_m": floor.gap_m}
 
-    Stages(session, session.calibration, terminal).run(stage, make, lambda report: report["world"])
+    stages.run(stage, make, lambda report: report["world"])
 
 
 def world_in_words(session: Session) -> str:

@@ -70,6 +70,17 @@ def command(
     floor_time: Annotated[
         float | None, typer.Option(help="When the board lies on the floor, in seconds of session time.")
     ] = None,
+    floor: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FLOOR",
+            help='"board": where it was laid down; "feet:TAKE": under the feet of a take; "none": the cameras\' level.',
+        ),
+    ] = None,
+    known_length: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAM-CAM=METRES", help="A length by tape to check the scale (or CAM-floor=METRES)."),
+    ] = None,
     solver: Annotated[str | None, typer.Option(help='"clapcap", or "anipose" to compare.')] = None,
 ) -> None:
     """Calibrate the cameras from the videos of the board, or take over a calibration.
@@ -79,6 +90,7 @@ def command(
     """
     from session.calibration import calibrate_session, remember_calibration
     from session.calibration_tables import calibration_table, say_verdict
+    from session.floor import remember_floor
     from session.terminal import Terminal
     from session.wizard.answers import Answers, Talk
     from session.wizard.conversation import prepare
@@ -99,6 +111,7 @@ def command(
     talk = Talk(terminal, answers, asks=not yes and terminal.can_ask)
     opened = session_step(session, talk)
     opened = remember_calibration(opened, timestamps, frames, import_, floor_time, solver)
+    opened = remember_floor(opened, floor, known_length or ())
     ready = prepare(opened, talk)
     if ready is None:
         return
