@@ -18,7 +18,7 @@ from calib.lens_prior import LensPrior, usual_prior
 from calib.lenses import brown, fisheye
 from calib.lenses.lens import Lens
 from calib.shared_views import SharedViews
-from calib.view_choice import spread_views
+from calib.view_choice import choose_views
 from clapcap.errors import CalibrationError
 
 Array = npt.NDArray[np.float64]
@@ -151,9 +151,10 @@ def estimate_lens(
             f"{name}: the board was seen well (four corners or more that form no line) in {len(xy_px)} moments, "
             f"needed {FEWEST_VIEWS}. Carry the board through this camera's view too, tilted, near and far."
         )
-    chosen = xy_px[spread_views(xy_px, corners_m, size_px)]
     prior = known or usual_prior(brown.LENS, size_px)
-    fitted, gain = fit_lens(corners_m, chosen, size_px, prior), np.nan
+    places, begin = choose_views(corners_m, xy_px, size_px, prior)
+    chosen = xy_px[places]
+    fitted, gain = fit_lens(corners_m, chosen, size_px, prior, begin), np.nan
     if known is None and _angle(fitted) > WIDE:
         wide_prior = usual_prior(fisheye.LENS, size_px)
         wide = fit_lens(corners_m, chosen, size_px, wide_prior)

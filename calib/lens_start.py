@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.lens_prior import LensPrior
+from calib.lenses.lens import Lens
 from calib.single_camera import Fit, Seen, minimise_poses
 
 Array = npt.NDArray[np.float64]
@@ -48,10 +49,10 @@ def start(seen: Seen, prior: LensPrior, size_px: tuple[int, int]) -> Fit:
         costs = []
         for focal in FOCAL_STEPS * side:
             parameters[0] = np.log(focal)
-            distance = judges.distances(Fit(prior.lens, parameters, _poses(judges, prior, parameters)))
+            distance = judges.distances(Fit(prior.lens, parameters, poses_at(judges, prior.lens, parameters)))
             costs.append(np.nansum(np.minimum(distance / (CAP * side), 1) ** 2))
         parameters[0] = np.log(FOCAL_STEPS[int(np.argmin(costs))] * side)
-    return Fit(prior.lens, parameters, _poses(seen, prior, parameters))
+    return Fit(prior.lens, parameters, poses_at(seen, prior.lens, parameters))
 
 
 def choose_poses(seen: Seen, fit: Fit) -> Fit:
@@ -75,10 +76,13 @@ def choose_poses(seen: Seen, fit: Fit) -> Fit:
     return Fit(fit.lens, fit.parameters, np.where(better[:, None, None], second.T_cam_board, T))
 
 
-def _poses(seen: Seen, prior: LensPrior, parameters: Array) -> Array:
-    """Return (views, 4, 4): the board's pose in each view, by its homography to the undistorted corners."""
+def poses_at(seen: Seen, lens: Lens, parameters: Array) -> Array:
+    """Return (views, 4, 4): the board's pose in each view, by its homography to the undistorted corners.
+
+    `parameters` are those of `Fit`.
+    """
     focal = np.exp(parameters[0]) * np.array([1.0, parameters[1]])
-    xy = prior.lens.undistort((seen.xy_px - parameters[2:4]) / focal, parameters[4:])
+    xy = lens.undistort((seen.xy_px - parameters[2:4]) / focal, parameters[4:])
     H = homographies(seen.corners_m[:, :2], xy)
     scale = np.sqrt(np.linalg.norm(H[:, :, 0], axis=1) * np.linalg.norm(H[:, :, 1], axis=1))
     known = np.isfinite(scale) & (scale > 1e-6 * np.abs(H).max(axis=(1, 2)))

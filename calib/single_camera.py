@@ -154,6 +154,15 @@ def normal_equations(seen: Seen, fit: Fit, prior: LensPrior, robust: bool) -> No
     )
 
 
+def view_information(seen: Seen, fit: Fit) -> Array:
+    """Return (views, 4 + n, 4 + n): what each view says of the lens when its own pose is eliminated."""
+    J, _ = _weighted(seen, fit, robust=False)
+    p = len(fit.parameters)
+    H = np.swapaxes(J, 1, 2) @ J
+    information: Array = H[:, :p, :p] - H[:, :p, p:] @ np.linalg.solve(_damped(H[:, p:, p:], 1e-12), H[:, p:, :p])
+    return information
+
+
 def _weighted(seen: Seen, fit: Fit, robust: bool) -> tuple[Array, Array]:
     """Return Jacobians (views, coordinates, 4 + n + 6) and residuals (views, coordinates) in standard deviations."""
     pixels, by_lens, by_pose = fit.predict_with_jacobians(seen.corners_m)
