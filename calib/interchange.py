@@ -151,7 +151,7 @@ def codec_named(name: str) -> Codec:
         If there is none.
     """
     for codec in CODECS:
-        if codec.name == name:
+        if codec.name == name.lower():
             return codec
     raise FileFormatError(f'"{name}" is no format of calibrations. Needed one of {", ".join(written_formats())}.')
 

@@ -18,10 +18,17 @@ from calib.cameras import CameraGroup
 from calib.formats.checks import group
 from calib.formats.contract import Codec, Reading, Unit, Writing
 from calib.formats.source import Source
-from calib.formats.toml_tables import NEEDED, camera_tables, document, dump, metadata_of, read_table, write_table
+from calib.formats.toml_tables import (
+    NEEDED,
+    camera_tables,
+    declared_unit,
+    document,
+    dump,
+    passed_on,
+    read_table,
+    write_table,
+)
 from clapcap.errors import FileFormatError
-
-METRES_PER_UNIT = {"metres": 1.0, "meters": 1.0, "m": 1.0, "millimetres": 1e-3, "millimeters": 1e-3, "mm": 1e-3}
 
 ASSUMED = Unit(1.0, doubt="the file gives no unit, and aniposelib takes whichever its board was given in")
 
@@ -38,21 +45,14 @@ def _recognises(source: Source) -> bool:
 
 def _read(source: Source) -> Reading:
     tables = document(source)
-    metadata = metadata_of(tables)
-    declared = metadata.pop("units", None)
-    if declared is not None and declared not in METRES_PER_UNIT:
-        raise FileFormatError(
-            f'{source.path}: units "{declared}" are unknown, needed one of {", ".join(METRES_PER_UNIT)}. Correct '
-            "them in [metadata]."
-        )
-    unit = ASSUMED if declared is None else Unit(METRES_PER_UNIT[str(declared)], declared=True)
+    unit = declared_unit(source, tables) or ASSUMED
     found = camera_tables(tables)
     if not found:
         raise FileFormatError(
             f"{source.path} holds no camera: needed tables with {', '.join(NEEDED)}. Check that it is the calibration."
         )
     cameras = [read_table(source, key, table, str(table.get("name", key)), unit.metres) for key, table in found.items()]
-    return Reading(group(source.path, cameras), unit, metadata=metadata)
+    return Reading(group(source.path, cameras), unit, metadata=passed_on(tables))
 
 
 def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing:

@@ -20,7 +20,7 @@ from calib.cameras import CameraGroup
 from calib.formats.checks import group
 from calib.formats.contract import METRES, Codec, Reading, Writing, refuse_lenses
 from calib.formats.source import Source
-from calib.formats.toml_tables import camera_tables, document, dump, read_table, write_table
+from calib.formats.toml_tables import camera_tables, declared_unit, document, dump, read_table, write_table
 
 ITS_KEYS = ("port", "cam_id", "rotation_count", "grid_count")
 
@@ -38,6 +38,7 @@ def _recognises(source: Source) -> bool:
 
 
 def _read(source: Source) -> Reading:
+    unit = declared_unit(source, document(source)) or METRES
     cameras, notes = [], []
     for key, table in camera_tables(_tables(source)).items():
         name = _name(key, table)
@@ -48,8 +49,8 @@ def _read(source: Source) -> Reading:
             notes.append(f"{name} is left out: caliscope has not placed it among the others.")
         else:
             where = f"cameras.{key}" if key.isdecimal() else key
-            cameras.append(read_table(source, where, given, name, METRES.metres))
-    return Reading(group(source.path, cameras), METRES, tuple(notes))
+            cameras.append(read_table(source, where, given, name, unit.metres))
+    return Reading(group(source.path, cameras), unit, tuple(notes))
 
 
 def _name(key: str, table: Mapping[str, Any]) -> str:

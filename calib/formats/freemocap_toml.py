@@ -14,7 +14,16 @@ from calib.cameras import CameraGroup
 from calib.formats.checks import group
 from calib.formats.contract import MILLIMETRES, Codec, Reading, Unit, Writing, refuse_lenses
 from calib.formats.source import Source
-from calib.formats.toml_tables import camera_tables, document, dump, metadata_of, read_table, write_table
+from calib.formats.toml_tables import (
+    camera_tables,
+    declared_unit,
+    document,
+    dump,
+    metadata_of,
+    passed_on,
+    read_table,
+    write_table,
+)
 
 ITS_METADATA = ("charuco_square_size", "charuco_board_object", "groundplane_calibration", "path_to_recorded_videos")
 
@@ -36,17 +45,14 @@ def _recognises(source: Source) -> bool:
 
 def _read(source: Source) -> Reading:
     tables = document(source)
-    metadata = metadata_of(tables)
-    unit = MILLIMETRES
-    if metadata.pop("units", None) == "millimetres":
-        unit = Unit(MILLIMETRES.metres, declared=True)
-    elif metadata.get("charuco_square_size") == NO_SQUARE:
+    unit = declared_unit(source, tables) or MILLIMETRES
+    if not unit.declared and metadata_of(tables).get("charuco_square_size") == NO_SQUARE:
         unit = Unit(MILLIMETRES.metres, doubt="freemocap was told that the board's squares measure 1 mm")
     cameras = [
         read_table(source, key, table, str(table.get("name", key)), unit.metres)
         for key, table in camera_tables(tables).items()
     ]
-    return Reading(group(source.path, cameras), unit, metadata=metadata)
+    return Reading(group(source.path, cameras), unit, metadata=passed_on(tables))
 
 
 def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing:

@@ -15,7 +15,7 @@ from calib.cameras import CameraGroup
 from calib.formats.checks import group
 from calib.formats.contract import METRES, Codec, Reading, Writing, in_natural_order, refuse_lenses, refuse_names
 from calib.formats.source import Source
-from calib.formats.toml_tables import camera_tables, document, dump, metadata_of, read_table, write_table
+from calib.formats.toml_tables import camera_tables, document, dump, metadata_of, passed_on, read_table, write_table
 
 NO_CAMERAS = ("metadata", "capture_volume", "charuco", "checkerboard")
 """Tables that Pose2Sim skips."""
@@ -36,7 +36,7 @@ def _read(source: Source) -> Reading:
         read_table(source, key, table, str(table.get("name", key)), METRES.metres)
         for key, table in camera_tables(tables).items()
     ]
-    return Reading(group(source.path, cameras), METRES, metadata=metadata_of(tables))
+    return Reading(group(source.path, cameras), METRES, metadata=passed_on(tables))
 
 
 def _write(cameras: CameraGroup, metadata: Mapping[str, str | float]) -> Writing:

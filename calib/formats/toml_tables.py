@@ -19,7 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera
 from calib.formats.checks import Place, build_camera
-from calib.formats.contract import in_natural_order
+from calib.formats.contract import Unit, in_natural_order
 from calib.formats.source import Source
 from calib.lenses.catalogue import lens_named
 from calib.lenses.lens import Lens
@@ -29,6 +29,8 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+METRES_PER_UNIT = {"metres": 1.0, "meters": 1.0, "m": 1.0, "millimetres": 1e-3, "millimeters": 1e-3, "mm": 1e-3}
 
 NEEDED = ("size", "matrix", "distortions", "rotation", "translation")
 
@@ -58,11 +60,35 @@ def camera_tables(tables: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
     return {key: found[key] for key in in_natural_order(found)}
 
 
-def metadata_of(tables: Mapping[str, Any]) -> dict[str, str | float]:
-    """Return the plain entries of the `[metadata]` table; empty if there is none."""
+def metadata_of(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the `[metadata]` table; empty if there is none."""
     metadata = tables.get("metadata")
-    entries = metadata.items() if isinstance(metadata, dict) else ()
-    return {key: value for key, value in entries if isinstance(value, str | int | float)}
+    return metadata if isinstance(metadata, dict) else {}
+
+
+def passed_on(tables: Mapping[str, Any]) -> dict[str, str | float]:
+    """Return what of the metadata may go into another file: plain entries, without the unit of this one."""
+    entries = metadata_of(tables).items()
+    return {key: value for key, value in entries if key != "units" and isinstance(value, str | int | float)}
+
+
+def declared_unit(source: Source, tables: Mapping[str, Any]) -> Unit | None:
+    """Return the unit that `[metadata]` declares as `units`; None if it declares none.
+
+    Raises
+    ------
+    FileFormatError
+        If it is unknown.
+    """
+    declared = metadata_of(tables).get("units")
+    if declared is None:
+        return None
+    if declared not in METRES_PER_UNIT:
+        raise FileFormatError(
+            f'{source.path}: units "{declared}" are unknown, needed one of {", ".join(METRES_PER_UNIT)}. Correct '
+            "them in [metadata]."
+        )
+    return Unit(METRES_PER_UNIT[str(declared)], declared=True)
 
 
 def read_table(source: Source, key: str, table: Mapping[str, Any], name: str, metres: float) -> Camera:

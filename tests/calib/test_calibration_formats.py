@@ -67,6 +67,13 @@ def test_what_is_written_is_read_back(tmp_path_factory, name, data):
         np.testing.assert_allclose(found.cameras[camera.name].center_m, camera.center_m, atol=1e-9)
 
 
+@pytest.mark.parametrize("file", ["charuco4/reference_cameras.toml", "walk4/Calib.qca.txt"])
+@pytest.mark.parametrize("name", sorted(LENSES))
+def test_real_calibrations_go_through_every_format(data, tmp_path, name, file):
+    real = load_cameras(data / file)
+    assert_same_pictures(load_cameras(save(tmp_path, name, real)), real)
+
+
 @pytest.mark.parametrize("name", sorted(LENSES))
 def test_a_file_in_the_unit_of_its_tool_says_so_without_doubt(tmp_path, name):
     found = load_calibration(save(tmp_path, name, CameraGroup((one_camera(),))))

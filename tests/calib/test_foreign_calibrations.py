@@ -93,6 +93,15 @@ def test_unknown_axes_are_refused(tmp_path):
         load_calibration(written(tmp_path, ANIPOSE), up="up")
 
 
+@pytest.mark.parametrize(("units", "metres"), [("metres", 1.0), ("mm", 1e-3)])
+@pytest.mark.parametrize("own", ["world_position = [0, 0, 0]", "port = 0", "fisheye = false"])
+def test_a_declared_unit_counts_whichever_tool_it_looks_like(tmp_path, own, units, metres):
+    text = ANIPOSE.replace("2000.0,]\n", f"2000.0,]\n{own}\n") + f'units = "{units}"\n'
+    np.testing.assert_allclose(
+        load_calibration(written(tmp_path, text)).cameras.cameras[0].center_m, [0, 0, -2000 * metres]
+    )
+
+
 def test_freemocap_without_a_measured_square_is_doubted(tmp_path):
     path = written(tmp_path, ANIPOSE + "charuco_square_size = 1\n")
     assert any("squares measure 1 mm" in note for note in load_calibration(path).notes)
