@@ -103,6 +103,11 @@ class Comparison:
         """The cameras that do not stand where they stood."""
         return tuple(move for move in self.moves if not move.stands)
 
+    @property
+    def stand_together(self) -> int:
+        """How many cameras stand to each other as they did; one alone always does."""
+        return len(self.moves) - len(self.moved)
+
 
 def same_cameras(before: CameraGroup, now: CameraGroup) -> bool:
     """Tell whether two calibrations say the same to all digits that files keep."""

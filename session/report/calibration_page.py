@@ -87,7 +87,6 @@ class CameraCard:
     height: int
     picture: str
     coverage: charts.Coverage
-    unseen: str
     vectors: charts.Vectors
     views: int
     corners: int
@@ -189,8 +188,6 @@ def _cards(
     backdrop: Mapping[str, int],
     frames: Mapping[tuple[str, int], Picture],
 ) -> list[CameraCard]:
-    from calib.board_looks import name_unseen, seen_regions
-
     errors = diagnostics.errors
     place_m = None if errors is None else _place_std(cameras, diagnostics, errors)
     seen, inlier = diagnostics.seen, diagnostics.inlier
@@ -214,7 +211,6 @@ def _cards(
                 height=int(size_px[1]),
                 picture="" if picture is None else jpeg(picture, PICTURE_PX),
                 coverage=charts.coverage(xy_px, size_px),
-                unseen=name_unseen(seen_regions(xy_px, size_px)),
                 vectors=charts.vectors(xy_px, residual_px, fits, size_px, typical_px, rng),
                 views=int(own.sum()),
                 corners=int(here.sum()),

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
-CELLS_ACROSS = 16
-"""Of a coverage map, over the longer side: a board is seen in several of them at once."""
-
 COVERAGE_STEPS = (1, 3, 10, 30, 100)
 """Corners in a cell from which on it is shaded one step more."""
 
@@ -47,28 +44,29 @@ class Coverage:
         Path of the cells in which no corner was ever seen.
     share
         Of the cells in which one was.
+    unseen
+        The outer parts in which none was, in words.
     """
 
     steps: tuple[tuple[float, str], ...]
     never: str
     share: float
+    unseen: tuple[str, ...]
 
 
 def coverage(xy_px: Array, size_px: npt.NDArray[np.int64]) -> Coverage:
-    """Count the corners (..., 2) of one camera over its picture."""
-    from calib.board_looks import cell_counts
+    """Draw how often the corners (corners, 2) of one camera were seen where in its picture."""
+    from calib.coverage import coverage_of
 
-    size = size_px / size_px.max()
-    across, down = (max(1, round(CELLS_ACROSS * float(side))) for side in size)
-    counts = cell_counts(xy_px, size_px, (across, down))
-    cell = size_px / np.array([across, down])
-    level = np.searchsorted(COVERAGE_STEPS, counts, side="right")
+    found = coverage_of(xy_px, size_px)
+    cell = size_px / np.array(found.cells.shape[::-1])
+    level = np.searchsorted(COVERAGE_STEPS, found.cells, side="right")
     steps = tuple(
         (0.15 + 0.6 * (step - 1) / (len(COVERAGE_STEPS) - 1), _cells(level == step, cell))
         for step in range(1, len(COVERAGE_STEPS) + 1)
         if (level == step).any()
     )
-    return Coverage(steps, _cells(counts == 0, cell), float((counts > 0).mean()))
+    return Coverage(steps, _cells(found.cells == 0, cell), found.share, found.unseen)
 
 
 def _cells(chosen: npt.NDArray[np.bool_], cell_px: Array) -> str:
