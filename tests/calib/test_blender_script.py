@@ -89,7 +89,7 @@ def test_blender_sees_what_the_cameras_see(tmp_path):
     for camera in CAMERAS:
         seen = camera.to_camera(POINTS)
         expected = camera.to_pixels(seen[:, :2] / seen[:, 2:])
-        np.testing.assert_allclose(pixels[camera.name], expected, atol=0.01)
+        np.testing.assert_allclose(pixels[camera.name], expected, atol=0.001)
         assert kept[camera.name]["lens"] == camera.lens.name
         np.testing.assert_allclose(kept[camera.name]["distortion"], camera.distortion)
     assert kept["wide"]["mm"] == pytest.approx(36 * 1300 / 1920)
