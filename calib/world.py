@@ -43,6 +43,11 @@ LOWEST_PERCENT = 2.0
 RAMP_DEG = 10.0
 """Of planes with equally many places, one that leans by more from the cameras' level comes last."""
 
+TURNED_OVER = (
+    " with all cameras upside down (if they are not, the board was held still overhead: --floor none levels the world by "
+    "the cameras)"
+)
+
 ADVICE = (
     ". Lay the board on the floor at the end of the recording, name the time at which it lies there (--floor-time), or "
     "take the floor from the feet in a take (--floor feet:TAKE)"
@@ -119,14 +124,16 @@ def choose_world(
         asked = "no floor was looked for, as asked"
         return _levelled(T_cam_world, T_world_board, camera_count, corners_m, up, asked, advice="")
     places = lying_places(T_cam_world, T_world_board, camera_count, time_s, corners_m, up)
+    turned_over = False
     if not places:  # all cameras upside down: the board on the floor knows better
         places = lying_places(T_cam_world, T_world_board, camera_count, time_s, corners_m, -up)
-        up = -up if places else up
+        turned_over = bool(places)
+        up = -up if turned_over else up
     seen = _trusted_corners(T_world_board, camera_count, corners_m)
     found = sorted(planes(places, corners_m), key=lambda plane: (-len(plane.places), _lean_deg(plane, up) > RAMP_DEG))
     for plane in found:
         if not _is_table(plane, seen, places):
-            lean = f"{_lean_deg(plane, up):.0f} degrees from the cameras' level"
+            lean = f"{_lean_deg(plane, up):.0f} degrees from the cameras' level{TURNED_OVER if turned_over else ''}"
             return _on(plane, plane.places[0], f"floor: {_where_it_lay(plane)}, {lean}")
     if found:
         table = found[0]
@@ -170,7 +177,9 @@ def _from_named_moment(
     up = named.T_world_board[:3, 2]
     places = lying_places(T_cam_world, T_world_board, camera_count, time_s, corners_m, up)
     plane = plane_around(places, named, corners_m)
-    return _on(plane, named, f"floor: {_where_it_lay(plane)}, {time_s[moment]:.2f} s as asked")
+    lean_deg = _lean_deg(plane, level_up(T_cam_world))
+    doubt = f", although it leans {lean_deg:.0f} degrees from the cameras' level" if lean_deg > LYING_DEG else ""
+    return _on(plane, named, f"floor: {_where_it_lay(plane)}, {time_s[moment]:.2f} s as asked{doubt}")
 
 
 def _on(plane: Plane, first: Place, what: str) -> WorldChoice:
