@@ -44,8 +44,8 @@ RAMP_DEG = 10.0
 """Of planes with equally many places, one that leans by more from the cameras' level comes last."""
 
 TURNED_OVER = (
-    " with all cameras upside down (if they are not, the board was held still overhead: --floor none levels the world by "
-    "the cameras)"
+    " with all cameras upside down (if they are not, the board was held still overhead: --floor none levels the world "
+    "by the cameras)"
 )
 
 ADVICE = (
