@@ -38,28 +38,32 @@ def parse_frames(text: str) -> slice:
     return chosen
 
 
-def corner_stages(session: Session, recording: Recording, stages: Stages) -> dict[str, Path]:
-    """Find the board in every camera's video; each camera is a stage of its own."""
+def corner_stages(session: Session, recording: Recording, stages: Stages, frames: str | None = None) -> dict[str, Path]:
+    """Find the board in every camera's video; each camera is a stage of its own.
+
+    `frames` are START:STOP:STEP; None: as the calibration's settings say.
+    """
     from calib.corners import CornerViews, detect_corners
     from media.probe import probe
 
     board = to_charuco(session.settings.board)
-    frames = parse_frames(session.settings.calibration.frames)
+    wanted_frames = session.settings.calibration.frames if frames is None else frames
+    chosen = parse_frames(wanted_frames)
     files = {camera: recording.results / "corners" / f"{camera}.npz" for camera in recording.videos}
     for camera, video in recording.videos.items():
         stage = Stage(
             f"corners {camera}",
             [video],
             [files[camera]],
-            {"board": dataclasses.asdict(session.settings.board), "frames": session.settings.calibration.frames},
+            {"board": dataclasses.asdict(session.settings.board), "frames": wanted_frames},
         )
 
         def make(camera: str = camera, video: Path = video) -> Mapping[str, Any]:
             count = probe(video).frame_count
-            wanted = None if count is None else len(range(*frames.indices(count)))
+            wanted = None if count is None else len(range(*chosen.indices(count)))
             with stages.terminal.progress(f"looking for the board in {camera}") as progress:
                 views = detect_corners(
-                    video, board, frames=frames, progress=lambda done, total: progress(done, total or wanted)
+                    video, board, frames=chosen, progress=lambda done, total: progress(done, total or wanted)
                 )
             with written_whole(files[camera]) as partial:
                 views.save(partial)

@@ -15,6 +15,7 @@ from session.commands import (
     board,
     calibrate,
     cameras,
+    check,
     demo,
     doctor,
     fit,
@@ -54,12 +55,12 @@ def _options(
     pass
 
 
-for module in (new, board, sync, calibrate, cameras, process, demo, doctor, triangulate, fit):
+for module in (new, board, sync, calibrate, cameras, check, process, demo, doctor, triangulate, fit):
     app.command(module.NAME, epilog=module.EXAMPLE)(module.command)
 
 
 def run(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 2 bad input, 130 interrupted."""
+    """Run the command line and exit: 0 done, 1 `check` found a change, 2 bad input, 130 interrupted."""
     argv = list(sys.argv[1:] if arguments is None else arguments)
     try:
         app(calibrate.spread_lists(new.spread_lists(argv)), prog_name="clapcap")
