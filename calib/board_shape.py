@@ -12,9 +12,13 @@ from calib.reprojection import SHAPE, Scene
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-NEEDED_GAIN = 10.0
+CERTAIN_GAIN = 10.0
 """Squared standard deviations, summed over both halves. By chance, four parameters gain this in less than one of a
 thousand flat boards: what noise teaches one half costs the other."""
+
+WORTH_GAIN = 0.005
+"""Of the squared standard deviations that there are. The corners of a rendered, flat board gain 0.2 %, since detectors
+err by some hundredths of a pixel with the direction of the view; believing it, cameras are 1 mm further off."""
 
 MOST_BEND = 0.02
 """Of half the board's length: how far its edge may rise, as a standard deviation. Foam board bends by 1 %."""
@@ -27,6 +31,11 @@ def usual_shape_std(corners_m: Array) -> Array:
     """Return (4,): how far boards depart from flat prints, in the order of `reprojection.SHAPE`."""
     half_m = float(np.abs(corners_m[:, :2]).max())
     return np.array([*np.full(3, MOST_BEND / half_m), MOST_STRETCH])
+
+
+def is_bent(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise) -> bool:
+    """Tell whether the shape explains moments that had no say in it, certainly and by an amount worth it."""
+    return shape_gain(problem, scene, use, noise) > max(CERTAIN_GAIN, WORTH_GAIN * 2 * int(use.sum()))
 
 
 def shape_gain(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise) -> float:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from calib.board_shape import NEEDED_GAIN, shape_gain
+from calib.board_shape import is_bent
 from calib.least_squares import CAUCHY, SQUARED, Loss, Prior, Problem, covariance, minimise
 from calib.noise import FLOOR_PX, RAYLEIGH, ViewNoise, estimate_noise, independent_noise, residual_alone
 from calib.path import Path, path_through
@@ -100,7 +100,7 @@ def adjust(scene: Scene, corners_m: Array, views: Views, time_s: Array, prior: P
     state = _started(_State(problem, scene, time_s, seen, 0))
     state, noise = _refined(state, seen)
     bent = replace(state.problem, prior=prior)
-    if prior.shape_std.all() and shape_gain(bent, state.scene, state.inlier, noise) > NEEDED_GAIN:
+    if prior.shape_std.all() and is_bent(bent, state.scene, state.inlier, noise):
         state, noise = _refined(replace(state, problem=bent), seen)
     return BundleResult(
         scene=state.scene,

@@ -50,10 +50,12 @@ def make_rig(
     lying: int = 10,
     seed: int = 0,
     arc: float = 1.0,
+    bend_m: float = 0.0,
 ) -> Rig:
     """Carry a board through the middle of a ring of cameras at 10 moments a second, and lay it down at the end.
 
-    `lag_s` is how long after its time stamps each camera exposes. Strays are 10 to 200 px off.
+    `lag_s` is how long after its time stamps each camera exposes. Strays are 10 to 200 px off. `bend_m` is how far the
+    board's left and right edges stand off its middle.
     """
     rng = np.random.default_rng(seed)
     board = board or CharucoBoard(7, 5, 0.1, 0.075)
@@ -100,10 +102,11 @@ def make_rig(
         return T
 
     time_s = np.arange(moments) / 10
+    corners_m = board.corners_m + np.outer((board.corners_m[:, 0] / board.corners_m[:, 0].max()) ** 2, [0, 0, bend_m])
     xy = np.full((cameras, moments, len(board.corners_m), 2), np.nan)
     for place, camera in enumerate(group):
         T = pose(time_s + (lag_s[place] if lag_s else 0.0))
-        xyz = board.corners_m @ np.swapaxes(T[:, :3, :3], 1, 2) + T[:, None, :3, 3]
+        xyz = corners_m @ np.swapaxes(T[:, :3, :3], 1, 2) + T[:, None, :3, 3]
         pixels = camera.project(xyz)
         normal_to_camera = ((camera.center_m - T[:, :3, 3]) * T[:, :3, 2]).sum(axis=1) / np.linalg.norm(
             camera.center_m - T[:, :3, 3], axis=1
