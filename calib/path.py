@@ -28,6 +28,10 @@ Mask = npt.NDArray[np.bool_]
 MAX_GAP_S = 0.5
 """The board's path over a longer pause is not known."""
 
+MIN_STEP_S = 1e-3
+"""Moments closer together (where one camera's frames end and another's begin) are smoothed as if this far apart: over
+shorter steps, positions and accelerations differ by more digits than a number has. Measured to hold down to 2e-4 s."""
+
 MAX_TWIST = np.repeat([30.0, 6.0], 3)
 """rad/s and m/s: nobody carries a board faster. Between poses further apart it was not carried but put elsewhere."""
 
@@ -82,14 +86,16 @@ def path_through(T_world_board: Array, time_s: Array) -> Path:
     turn = Rotation.from_matrix(T_world_board[1:, :3, :3] @ np.swapaxes(T_world_board[:-1, :3, :3], 1, 2)).as_rotvec()
     moved = np.concatenate([turn, np.diff(T_world_board[:, :3, 3], axis=0)], axis=1)
     linked = (
-        (step <= MAX_GAP_S) & (step > 0) & (np.abs(moved) <= MAX_TWIST * np.maximum(step, 1e-3)[:, None]).all(axis=1)
+        (step <= MAX_GAP_S)
+        & (step > 0)
+        & (np.abs(moved) <= MAX_TWIST * np.maximum(step, MIN_STEP_S)[:, None]).all(axis=1)
     )
     track = np.concatenate([np.zeros((1, 6)), np.cumsum(np.where(linked[:, None], moved, 0.0), axis=0)])
     known = np.append(False, linked) | np.append(linked, False)
     twist, acceleration = np.zeros((2, count, 6))
     for axis in (slice(3), slice(3, 6)):  # rotation and translation differ in their noise alone
         noise = POSE_NOISE[axis][0], WANDER[axis][0], START_TWIST[axis][0], START_ACCELERATION[axis][0]
-        twist[:, axis], acceleration[:, axis] = _smooth(track[:, axis], np.where(linked, step, 0.0), linked, *noise)
+        twist[:, axis], acceleration[:, axis] = _smooth(track[:, axis], np.maximum(step, MIN_STEP_S), linked, *noise)
     return Path(known, np.where(known[:, None], twist, 0.0), np.where(known[:, None], acceleration, 0.0))
 
 
