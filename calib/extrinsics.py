@@ -25,10 +25,10 @@ Mask = npt.NDArray[np.bool_]
 CAP = 0.1
 """Disagreement counts up to this share of the picture's larger side: beyond it, a hypothesis is simply wrong."""
 
-MOST_HYPOTHESES = 40
+MOST_HYPOTHESES = 24
 """Moments whose four combinations of planar poses are tried for a pair of cameras; spread over those they share."""
 
-MOST_JUDGES = 100
+MOST_JUDGES = 60
 """Moments on which each hypothesis is judged; likewise."""
 
 

@@ -16,7 +16,7 @@ def make_views(cameras, moments, rng):
 
 
 def test_whitening_by_hand():
-    """Two corners 10 px apart, each off by 1, together by 2 more: variance of their mean 1 / 2 + 4, of the difference 2."""
+    """Two corners 10 px apart, each off by 1, together by 2 more: their sum has the variance 2 (1 + 2 * 4)."""
     basis = np.full((1, 2, 3), 0.0)
     basis[0, :, 0] = np.sqrt(0.5)
     variance = np.array([[2 * 2.0**2, 0, 0]])

@@ -55,3 +55,10 @@ def test_there_is_no_path_across_pauses_and_jumps():
     assert not path.twist[-1].any()
     np.testing.assert_allclose(path.twist[:7, 3], 0.2, atol=0.02)
     np.testing.assert_allclose(path.twist[:7, 5], 0, atol=0.02)
+
+
+def test_moments_next_to_each_other_do_no_harm():
+    """Where one camera's frames end and another's begin."""
+    time_s = np.array([0.0, 0.1, 0.2, 0.2 + 1e-7, 0.3, 0.4])
+    path = path_through(poses(time_s, lambda t: 0 * along([1, 0, 0], t), lambda t: along([1, 0, 0], 0.3 * t)), time_s)
+    np.testing.assert_allclose(path.twist[:, 3], 0.3, atol=0.02)
