@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from calib.coverage import Coverage, coverage_of
 from calib.lens_fit import LensFit, fit_lens, held_out_costs
-from calib.lens_prior import LensPrior, usual_prior
+from calib.lens_prior import USUAL, LensPrior, usual_prior
 from calib.lenses import brown, fisheye
 from calib.lenses.lens import Lens
 from calib.shared_views import SharedViews
@@ -91,6 +91,18 @@ class LensEstimate:
     def focal_std(self) -> float:
         """Standard deviation of the focal length, as a share of it."""
         return float(self.std[0] / self.matrix[0, 0])
+
+    @property
+    def preset_contradiction(self) -> float:
+        """How far the lens is from what was known of it, in standard deviations over all parameters; 0 if nothing was.
+
+        Views that say little leave it near 0; those that are stronger than the preset move it to what they say.
+        """
+        if self.prior.source == USUAL:
+            return 0.0
+        K = self.matrix
+        lens = np.array([np.log(K[0, 0]), K[1, 1] / K[0, 0], K[0, 2], K[1, 2], *self.distortion])
+        return float(np.sqrt(self.prior.cost(lens)))
 
 
 def estimate_lenses(shared: SharedViews, known: Mapping[str, LensPrior] | None = None) -> list[LensEstimate]:

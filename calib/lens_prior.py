@@ -24,6 +24,9 @@ USUAL_CENTER_SPREAD = 0.012
 """Of the principal point around the middle of the picture, in larger sides. The four cameras of a studio (Qualisys,
 `walk4`) have 0.2 to 1.6 %, four webcams (`charuco4`) 0.3 to 1.3 %."""
 
+USUAL = "what is usual"
+"""The source of what is known of a lens of which nothing is known."""
+
 
 @dataclass(frozen=True, eq=False)
 class LensPrior:
@@ -90,5 +93,5 @@ def usual_prior(lens: Lens, size_px: tuple[int, int]) -> LensPrior:
                 *lens.usual_spread,
             ]
         ),
-        source="what is usual",
+        source=USUAL,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from calib.intrinsics import LensEstimate
+from calib.lens_prior import USUAL
 from clapcap.errors import CalibrationError
 
 TILTED = 15.0
@@ -13,8 +14,9 @@ TILTED = 15.0
 SMALL = 0.1
 """Of the picture's larger side: a board that covers less shows hardly any perspective."""
 
-WEAK_FOCAL = 0.02
-"""Share of the focal length. A standard deviation above it is worth a warning: 2 % are 6 cm at 3 m."""
+CONTRADICTION = 5.0
+"""How many standard deviations of a preset its camera's views may move the lens, over all parameters (root of the
+squared distance). 9 parameters drawn from a preset that holds are beyond it 1 time in 300."""
 
 MAX_FOCAL_STD = 0.05
 """Share of the focal length. A calibration with a standard deviation above it is refused: 5 % are 15 cm at 3 m."""
@@ -64,35 +66,24 @@ def refuse_uncertain_focal(names: Sequence[str], estimates: Sequence[LensEstimat
         raise CalibrationError("\n".join(weak))
 
 
-def warnings(name: str, estimate: LensEstimate, focal_std: float | None = None) -> list[str]:
-    """Say in words where the lens of a camera is not to be trusted, and what to film.
-
-    Parameters
-    ----------
-    name
-        The camera's.
-    estimate
-        What its own views say.
-    focal_std
-        Standard deviation of the focal length as a share of it, from all that was used; None: from its own views.
-    """
-    said = []
-    focal_std = estimate.focal_std if focal_std is None else focal_std
-    if focal_std > WEAK_FOCAL:
-        said.append(
-            f"{name}: the focal length is known to {focal_std:.1%} only (one standard deviation), since "
-            f"{focal_weakness(estimate)}."
+def lens_notes(names: Sequence[str], estimates: Sequence[LensEstimate]) -> tuple[str, ...]:
+    """Say in sentences where lenses are not to be trusted: against a preset, and where no corner was ever seen."""
+    notes = []
+    for name, estimate in zip(names, estimates, strict=True):
+        focal_px, known = estimate.matrix[0, 0], estimate.prior
+        if estimate.preset_contradiction > CONTRADICTION:
+            notes.append(
+                f"{name}: its views contradict {known.source}: a focal length of {focal_px:.0f} px rather than "
+                f"{known.mean[0]:.0f} +- {known.std[0]:.0f} px. Was it zoomed, or was its stabilisation or field of "
+                "view set otherwise? If so, leave the preset out."
+            )
+    blind = [
+        f"{name} ({'all around the middle' if estimate.coverage.only_middle else ', '.join(estimate.coverage.unseen)})"
+        for name, estimate in zip(names, estimates, strict=True)
+        if estimate.coverage.unseen and estimate.prior.source == USUAL
+    ]
+    if blind:
+        notes.append(
+            f"Lens distortion is extrapolated where no corner of the board was seen in the picture: {'; '.join(blind)}."
         )
-    unseen = estimate.coverage.unseen
-    if estimate.views_used and estimate.coverage.only_middle:
-        said.append(
-            f"{name}: all corners lie in the middle of the picture; the lens's distortion outside of it is "
-            "extrapolated. Carry the board to the edges and corners of the picture."
-        )
-    elif estimate.views_used and unseen:
-        places = unseen[0] if len(unseen) == 1 else f"{', '.join(unseen[:-1])} or {unseen[-1]}"
-        said.append(
-            f"{name}: no corner was seen in {places} of the picture; the lens's distortion there is extrapolated. "
-            "Carry the board there."
-        )
-    return said
+    return tuple(notes)

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from calib.board_looks import TILTED_DEG, board_tilts, name_unseen, seen_regions
 from calib.calibrate import CalibrationResult
+from calib.lens_warnings import lens_notes
 from calib.report import CalibrationReport
 from calib.shared_views import SharedViews
 
@@ -152,7 +153,9 @@ def judge(shared: SharedViews, result: CalibrationResult, middle_std_m: float | 
     weak = [camera for camera in cameras if camera.weak]
     weakest = max(weak, key=lambda camera: camera.weakness) if weak else None
     grade, headline = _grade(report, middle_std_m, bool(weak))
-    notes = () if report.world.startswith("floor") else (NO_FLOOR,)
+    floor = () if report.world.startswith("floor") else (NO_FLOOR,)
+    lenses = lens_notes([camera.name for camera in cameras], report.lenses) if report.lenses else ()
+    notes = (*floor, *lenses)
     return Verdict(grade, headline, cameras, weakest.name if weakest else "", notes, _next_step(grade, weakest))
 
 

@@ -57,5 +57,13 @@ class Brown(Lens):
         by_distortion[..., 1, :] = np.stack([y * r2, y * r4, r2 + 2 * y * y, 2 * x * y, y * r6], axis=-1)
         return by_xy, by_distortion
 
+    def turned(self, distortion: Array) -> Array:
+        """Return the distortion (5,) of the same lens in pictures turned by 90 degrees clockwise.
+
+        The tangential part is p r^2 + 2 xy (p . xy) with the vector p = (p2, p1), which turns with the picture.
+        """
+        k1, k2, p1, p2, k3 = distortion
+        return np.array([k1, k2, p2, -p1, k3])
+
 
 LENS = Brown()

@@ -80,6 +80,10 @@ class Fisheye(Lens):
             scale = np.where(near, 1.0, np.tan(theta) / np.where(near, 1.0, radius))
         return np.where(exists[..., None], xy_distorted * scale[..., None], np.nan)
 
+    def turned(self, distortion: Array) -> Array:
+        """Return the distortion (4,) of the same lens in pictures turned by 90 degrees: it is symmetric."""
+        return np.array(distortion)
+
 
 def _angle(xy: Array) -> tuple[Array, Array]:
     """Return r = tan(theta) and theta, the angle from the optical axis, each (...)."""

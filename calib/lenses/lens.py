@@ -51,6 +51,13 @@ class Lens(ABC):
     def distort_jacobians(self, xy: Array, distortion: Array) -> tuple[Array, Array]:
         """Return the derivatives of `distort`: by xy (..., 2, 2), by the distortion (..., 2, parameters)."""
 
+    @abstractmethod
+    def turned(self, distortion: Array) -> Array:
+        """Return the distortion (parameters,) of the same lens in pictures turned by 90 degrees clockwise.
+
+        No more than another order and other signs: standard deviations are turned in the same way.
+        """
+
     def undistort(self, xy_distorted: Array, distortion: Array, most_steps: int = 20) -> Array:
         """Invert `distort` by Newton's method: (..., 2) -> (..., 2), normalised coordinates.
 

@@ -8,7 +8,7 @@ from calib.boards import CharucoBoard
 from calib.cameras import Camera
 from calib.intrinsics import estimate_lens
 from calib.lens_prior import LensPrior, usual_prior
-from calib.lens_warnings import focal_weakness, refuse_uncertain_focal, warnings
+from calib.lens_warnings import focal_weakness, lens_notes, refuse_uncertain_focal
 from calib.lenses import brown, fisheye
 from calib.view_choice import choose_views
 from clapcap.errors import CalibrationError
@@ -148,25 +148,31 @@ def test_a_board_never_tilted_is_named():
     assert found.focal_std > 0.05
     with pytest.raises(CalibrationError, match=r"cam1: the focal length is known to .* the board was never tilted"):
         refuse_uncertain_focal(["cam1"], [found], [found.focal_std])
-    assert "tilt the board by 30 to 45 degrees" in warnings("cam1", found)[0]
+    assert "tilt the board by 30 to 45 degrees" in focal_weakness(found)
 
 
 def test_a_focal_length_that_the_other_cameras_hold_is_not_refused():
     found = estimate_lens("cam1", CORNERS, seen_by(BROWN, np.random.default_rng(4), 40, parallel=True), SIZE)
     refuse_uncertain_focal(["cam1"], [found], [0.01])
-    assert not [line for line in warnings("cam1", found, 0.01) if "focal length" in line]
+    with pytest.raises(CalibrationError):
+        refuse_uncertain_focal(["cam1"], [found], [np.nan])
 
 
 def test_corners_in_the_middle_only_are_named():
     found = estimate_lens("cam1", CORNERS, seen_by(BROWN, np.random.default_rng(5), 30, (0.05, 0.1), within=0.2), SIZE)
-    assert [line for line in warnings("cam1", found) if "all corners lie in the middle of the picture" in line]
+    assert lens_notes(["cam1"], [found]) == (
+        "Lens distortion is extrapolated where no corner of the board was seen in the picture: cam1 (all around the "
+        "middle).",
+    )
 
 
 def test_an_unseen_side_is_named():
     xy = seen_by(BROWN, np.random.default_rng(6), 60)
     xy = xy[~(np.nanmin(xy[..., 0], axis=1) < 330)]
     found = estimate_lens("cam1", CORNERS, xy, SIZE)
-    assert [line for line in warnings("cam1", found) if "no corner was seen in the outer left quarter of" in line]
+    assert "cam1 (the outer left quarter)." in lens_notes(["cam1"], [found])[0]
+    whole = estimate_lens("cam2", CORNERS, seen_by(BROWN, np.random.default_rng(6), 60), SIZE)
+    assert lens_notes(["cam2"], [whole]) == ()
 
 
 def test_a_small_board_is_named():
@@ -195,6 +201,17 @@ def test_what_is_known_of_a_lens_is_used():
     found = estimate_lens("cam1", CORNERS, xy, SIZE, known)
     assert found.matrix[0, 0] == pytest.approx(905, abs=18)
     assert found.prior is known
+    assert found.preset_contradiction < 3
+
+
+def test_a_preset_of_another_zoom_is_named():
+    usual = usual_prior(brown.LENS, SIZE)
+    mean, std = usual.mean.copy(), usual.std.copy()
+    mean[0], std[0] = 1000.0, 5.0
+    known = LensPrior(brown.LENS, mean, std, "the preset gopro")
+    found = estimate_lens("cam1", CORNERS, seen_by(BROWN, np.random.default_rng(9), 40, (0.2, 0.5)), SIZE, known)
+    assert found.preset_contradiction > 5
+    assert "cam1: its views contradict the preset gopro: a focal length of 9" in lens_notes(["cam1"], [found])[0]
 
 
 def test_few_views_are_chosen_of_many_and_say_as_much():
