@@ -182,6 +182,11 @@ def _grade(report: CalibrationReport, middle_std_m: float | None, any_weak: bool
 def _next_step(grade: str, weakest: CameraVerdict | None) -> str:
     if weakest is None and grade == "redo":
         return "Film the board again: closer to the cameras, longer, in more light, and tilted in all directions."
+    if weakest is None and grade == "usable":
+        return (
+            "You can go on with it: record your take, without touching the cameras. To better it, film the board "
+            "again, longer and closer."
+        )
     if weakest is None:
         return "Next: record your take, without touching the cameras."
     if grade == "usable":

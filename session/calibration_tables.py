@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ import numpy.typing as npt
 from session.floor import world_in_words
 from session.folder import Session
 from session.manifest import Manifest
+from session.settings import FEET
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -65,9 +67,13 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
 
 def say_verdict(session: Session, terminal: Terminal) -> None:
     """Print how good the calibration is and what to do next; of an imported one, the latter only."""
+    from calib.verdict import NO_FLOOR
+
     verdict = _verdict(session)
     if verdict is not None:
         terminal.heading("The verdict")
+        if session.settings.calibration.floor.startswith(FEET):
+            verdict = dataclasses.replace(verdict, notes=tuple(note for note in verdict.notes if note != NO_FLOOR))
         headline, *rest = verdict.sentences
         mark, colour = MARKS[verdict.grade]
         terminal.marked(mark, colour, headline)
