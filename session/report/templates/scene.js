@@ -27,7 +27,8 @@ function showScene(figure) {
 
   // Comes as near as everything but the floor can be seen from, and puts it into the middle.
   function fit() {
-    const points = scene.items.filter((item) => !item.floor && !hidden.has(item.layer)).flatMap((item) => item.points);
+    const points = scene.items.filter((item) => !item.floor).flatMap((item) => item.points);
+    Object.assign(view, { zoom: 1, target: scene.center.slice() });
     for (let round = 0; round < 8; round++) {
       const { forward, right, up } = basis();
       const eye = view.target.map((value, i) => value - away() * forward[i]);
