@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from clapcap import __version__
+from clapcap.errors import FileFormatError
 from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Manifest, Stage
@@ -62,7 +63,12 @@ def report_stage(session: Session, stages: Stages, solved: Path, world: str) -> 
         from sync.time_map import TimeMap
 
         cameras = load_cameras(session.cameras_file)
-        before = load_cameras(previous) if previous else None
+        before = None
+        if previous:
+            try:
+                before = load_cameras(previous)
+            except FileFormatError as error:  # it was kept because it could not be read, or was edited since
+                stages.terminal.warn(f"No comparison with the previous calibration: {error}")
         T_world_solved = np.linalg.inv(cameras.cameras[0].T_cam_world) @ load_cameras(solved).cameras[0].T_cam_world
         findings = CalibrationFindings(
             session=session.root.resolve().name,
