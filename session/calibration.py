@@ -25,7 +25,8 @@ from session.clocks import (
 from session.floor import check_known_lengths, floor_stage, solved_cameras_file, world_in_words
 from session.folder import Recording, Session
 from session.manifest import Stage
-from session.previous import diagnostics_file, keep_previous
+from session.presets import preset_files, preset_priors
+from session.previous import diagnostics_file, keep_previous, say_kept
 from session.report.calibration_stage import report_stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from calib.calibrate import CalibrationResult
     from calib.cameras import CameraGroup
     from calib.corners import CornerViews
+    from calib.lens_prior import LensPrior
     from calib.shared_views import SharedViews
 
 
@@ -101,14 +103,16 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
     files = corner_stages(session, recording, stages)
     settings = session.settings.calibration
     table = [recording.timestamps] if recording.timestamps.exists() else []
+    presets = preset_files(session)
     stage = Stage(
         "solve",
-        [*files.values(), recording.results / "time_map.json", *table],
+        [*files.values(), recording.results / "time_map.json", *table, *presets.values()],
         [solved_cameras_file(session), diagnostics_file(session)],
         {
             "solver": settings.solver,
             "floor_time_s": settings.floor_time_s,
             "look_for_floor": settings.floor == "board",
+            **({"presets": sorted(presets)} if presets else {}),
         },
     )
 
@@ -123,14 +127,13 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         shared = share_views(recording, time_map, views)
         shared_views_table(shared.camera_names, shared_view_matrix(shared), terminal)
         refuse_disconnected(shared)
+        lenses = preset_priors(session, {view.camera: view.image_size_px for view in views})
         started = time.perf_counter()
-        result = solve(shared, settings.solver, settings.floor_time_s, settings.floor == "board")
+        result = solve(shared, settings.solver, settings.floor_time_s, settings.floor == "board", lenses)
         seconds = time.perf_counter() - started
         verdict = judge(shared, result, middle_error_m(result))
         report = result.report
-        kept = keep_previous(session, result.cameras)
-        if kept:
-            terminal.say(f"The calibration until now is kept as {kept}.")
+        say_kept(keep_previous(session, result.cameras), terminal)
         with written_whole(diagnostics_file(session)) as partial:
             report.diagnostics.save(partial)
         with written_whole(solved_cameras_file(session)) as partial:
@@ -185,12 +188,14 @@ def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerV
     return by_session_time(views, times)
 
 
-def solve(shared: SharedViews, solver: str, floor_time_s: float, look_for_floor: bool) -> CalibrationResult:
+def solve(
+    shared: SharedViews, solver: str, floor_time_s: float, look_for_floor: bool, lenses: Mapping[str, LensPrior]
+) -> CalibrationResult:
     """Calibrate with the chosen solver."""
     from calib.calibrate import CalibrationOptions, calibrate
 
     named = None if math.isnan(floor_time_s) or not look_for_floor else floor_time_s
-    options = CalibrationOptions(floor_time_s=named, look_for_floor=look_for_floor)
+    options = CalibrationOptions(floor_time_s=named, look_for_floor=look_for_floor, lenses=lenses)
     if solver == "anipose":
         from calib.anipose_solver import calibrate_anipose
 

@@ -12,6 +12,7 @@ from session.atomic import written_whole
 from session.floor import solved_cameras_file
 from session.folder import Session
 from session.manifest import Stage
+from session.previous import keep_previous, say_kept
 from session.stages import Stages
 from session.terminal import Terminal
 
@@ -68,6 +69,7 @@ def import_stage(session: Session, terminal: Terminal) -> None:
 
         for note in calibration.notes:
             terminal.warn(note)
+        say_kept(keep_previous(session, calibration.cameras), terminal)
         with written_whole(solved_cameras_file(session)) as partial:
             save_anipose_toml(partial, calibration.cameras, {**calibration.metadata, "source": source.name})
         return {"cameras": list(calibration.cameras.names), "what": calibration.codec.what}

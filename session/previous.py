@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from clapcap.errors import ClapcapError
 from session.atomic import written_whole
 from session.folder import Session
+from session.terminal import Terminal
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
@@ -41,6 +42,12 @@ def keep_previous(session: Session, now: CameraGroup) -> Path | None:
             stem, suffix = speaking_of_it.stem, speaking_of_it.suffix
             speaking_of_it.rename(target.with_name(f"{stem}-{number}{suffix}"))
     return target
+
+
+def say_kept(kept: Path | None, terminal: Terminal) -> None:
+    """Say where the calibration until now is kept."""
+    if kept is not None:
+        terminal.say(f"The calibration until now is kept as {kept}.")
 
 
 def previous_cameras(session: Session) -> Path | None:
