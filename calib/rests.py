@@ -136,11 +136,12 @@ def _offset(camera: str, rests: list[Rest], reference: str, others: list[Rest]) 
 
 
 def _overlap_s(rests: list[Rest], others: list[Rest], offset_s: float) -> float:
-    """Return for how long both rest, less for how long one of them does where the other sees the board move."""
-    a = np.array([(rest.start_s + offset_s, rest.end_s + offset_s) for rest in rests])
-    b = np.array([(rest.start_s, rest.end_s) for rest in others])
-    both = np.minimum(a[:, None, 1], b[None, :, 1]) - np.maximum(a[:, None, 0], b[None, :, 0])
-    return float(np.maximum(both, 0).sum())
+    """Return for how long both rest, less for how long but one does, over the rests that overlap."""
+    a = np.array([(rest.start_s + offset_s, rest.end_s + offset_s) for rest in rests])[:, None]
+    b = np.array([(rest.start_s, rest.end_s) for rest in others])[None]
+    both = np.minimum(a[..., 1], b[..., 1]) - np.maximum(a[..., 0], b[..., 0])
+    either = np.maximum(a[..., 1], b[..., 1]) - np.minimum(a[..., 0], b[..., 0])
+    return float(np.where(both > 0, 2 * both - either, 0.0).sum())
 
 
 def _shared(views: Sequence[CornerViews], moments: list[dict[str, Rest]], time_s: Array) -> SharedViews:

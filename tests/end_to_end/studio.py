@@ -89,9 +89,10 @@ def carried_board(camera: Camera, time_s: float) -> Image:
 
 
 def clap(duration_s: float, at_s: float | None) -> Audio:
-    """Return quiet noise with a clap at `at_s`."""
+    """Return a microphone's own quiet noise with a clap at `at_s`."""
+    own = np.random.default_rng(round(1000 * (at_s or 0.0)) % 2**32)
+    sound = 0.002 * own.standard_normal(round(duration_s * SOUND_HZ))
     rng = np.random.default_rng(3)
-    sound = 0.002 * rng.standard_normal(round(duration_s * SOUND_HZ))
     if at_s is not None:
         burst = rng.standard_normal(2400) * np.exp(-np.arange(2400) / 300)
         start = round(at_s * SOUND_HZ)
