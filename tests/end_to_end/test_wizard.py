@@ -276,3 +276,32 @@ def test_the_measured_square_scales_the_marker(tmp_path: Path) -> None:
     call("new", tmp_path / "s", *BOARD_FLAGS)
     piped(tmp_path, "calibrate", "s", "--square-mm", "52.92")
     assert Session.open(tmp_path / "s").settings.board == BoardSettings(4, 5, 52.92, 39.69, BOARD.dictionary)
+
+
+def test_filming_live_needs_no_clap(tmp_path: Path) -> None:
+    """Two silent cameras, played from files, are watched, recorded, and calibrated by the times of their frames."""
+    for camera in CAMERAS:
+        film(tmp_path / f"{camera.name}.mp4", camera, carried_board, sound=False)
+    with at_a_terminal(["calibrate", "s", "--live", "cam1.mp4", "cam2.mp4", *BOARD_FLAGS], tmp_path) as user:
+        user.sees("Make it?")
+        user.types("")
+        user.sees("Filming")
+        user.sees("together (of 10): cam1+cam2")
+        user.sees("q: that is all, Ctrl-C: stop")
+        user.sees("calibration/cam1.mp4 90 pictures in 3.0 s")
+        user.sees("timestamps.csv when each picture was taken: no clap is needed")
+        user.sees("2 of 2 cameras on one time line, by timestamps")
+        user.sees("The verdict")
+        assert user.leaves() == 0
+        fits(user)
+    true_m = float(np.linalg.norm(CAMERAS.cameras[0].center_m - CAMERAS.cameras[1].center_m))
+    assert baseline_m(tmp_path / "s") == pytest.approx(true_m, rel=0.02)  # the small recording gives it to 1 to 2 %
+    recorded = (tmp_path / "s" / "calibration" / "cam1.mp4").read_bytes()
+    done = piped(tmp_path, "calibrate", "s", "--yes", "--live", "cam1.mp4", "cam2.mp4")
+    assert done.returncode == 2
+    assert "nothing is written over" in done.stderr
+    assert (tmp_path / "s" / "calibration" / "cam1.mp4").read_bytes() == recorded
+    done = piped(tmp_path, "calibrate", "s", "--yes", "--live", "cam1.mp4", "cam2.mp4", "--no-record")
+    assert done.returncode == 0
+    assert "Nothing was recorded" in done.stdout
+    assert "\x1b" not in done.stdout
