@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from calib.boards import CharucoBoard
 from calib.calibrate import CalibrationOptions, CalibrationResult
 from calib.cameras import Camera, CameraGroup
 from calib.coverage import coverage_of
@@ -139,6 +140,10 @@ def _board(shared: SharedViews) -> Any:
     from aniposelib.boards import CharucoBoard as AniposeBoard
 
     board = shared.board
+    if not isinstance(board, CharucoBoard):
+        raise CalibrationError(
+            f'The solver "anipose" takes ChArUco boards here, not a {board}. Use the solver "clapcap".'
+        )
     return AniposeBoard(board.columns, board.rows, board.square_m, board.marker_m)
 
 

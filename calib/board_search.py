@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from calib.boards import CharucoBoard, to_cv2_dictionary
+from calib.boards import Board, CharucoBoard, to_cv2_dictionary
 from media.frames import read_frames
 
 Array = npt.NDArray[np.float64]
@@ -50,6 +50,8 @@ class FoundLayout:
         Squares across, and down at least: how many rows lie beyond the last marker seen cannot be told.
     markers
         How many markers of one picture fit.
+    mirrored
+        Seen as in a mirror.
     """
 
     dictionary: str
@@ -58,28 +60,36 @@ class FoundLayout:
     columns: int
     rows: int
     markers: int
+    mirrored: bool = False
+
+    @property
+    def named(self) -> str:
+        """The print's kind, to put after its size."""
+        kinds = [(", white on black", self.inverted), (", legacy layout", self.legacy), (", mirrored", self.mirrored)]
+        return "".join(name for name, there in kinds if there)
 
 
-def explain_missing_board(path: Path, board: CharucoBoard, frame_index: npt.NDArray[np.int64]) -> str:
+def explain_missing_board(path: Path, board: Board, frame_index: npt.NDArray[np.int64]) -> str:
     """Look again at a few of the frames in which the board was not found, and say what is there and what to do."""
+    missing = f"{path}: the board ({board}) was found in none of {len(frame_index)} frames."
     start, stop = int(frame_index[0]), int(frame_index[-1]) + 1
     step = max(1, -(-(stop - start) // LOOKED_AT))
     images = [frame.image for frame in read_frames(path, gray=True, start=start, stop=stop, step=step)]
-    missing = f"{path}: the board ({board}) was found in none of {len(frame_index)} frames."
     layout = find_layout(images)
-    if layout is not None and _is_part_of(layout, board):
+    if layout is not None and not (isinstance(board, CharucoBoard) and _is_part_of(layout, board)):
+        return (
+            f"{missing} But {layout.markers} markers of {layout.dictionary} were seen in one picture, as on a board of "
+            f"{layout.columns} columns and at least {layout.rows} rows{layout.named}. Is the board's spec right? Count "
+            f"its squares, and write into session.toml, under [board]: {_as_settings(layout, board)}"
+        )
+    if layout is not None:
         return (
             f"{missing} Its markers were seen ({layout.markers} in one picture), but its corners could not be located: "
             "there it is too small, too blurred or seen too much from the side. Film the board closer, slower, in more "
             "light, facing this camera."
         )
-    if layout is not None:
-        kind = (", white on black" if layout.inverted else "") + (", legacy layout" if layout.legacy else "")
-        return (
-            f"{missing} But {layout.markers} markers of {layout.dictionary} were seen in one picture, as on a board of "
-            f"{layout.columns} columns and at least {layout.rows} rows{kind}. Is the board's spec right? Correct "
-            "columns, rows and dictionary, and run again."
-        )
+    if not isinstance(board, CharucoBoard):
+        return f"{missing} {_without_charuco(board)}"
     count, frames = _count_markers(images, board)
     if count:
         return (
@@ -88,7 +98,31 @@ def explain_missing_board(path: Path, board: CharucoBoard, frame_index: npt.NDAr
         )
     return (
         f"{missing} No marker of any common dictionary was seen in {len(images)} of them looked at closely. Does this "
-        "camera's video show the board? Film it closer, flat, in more light, without blur; not mirrored."
+        "camera's video show the board? Film it closer, flat, in more light, without blur. If it has no markers, write "
+        'into session.toml, under [board]: kind = "checkerboard"'
+    )
+
+
+def _as_settings(layout: FoundLayout, board: Board) -> str:
+    """Return the lines that say of the board what was seen."""
+    rows = f"rows = {layout.rows}"
+    if isinstance(board, CharucoBoard) and layout.columns == board.rows and layout.rows <= board.columns:
+        rows = f"rows = {board.columns}"  # stated the other way round
+    kind = "" if isinstance(board, CharucoBoard) else 'kind = "charuco", '
+    return f'{kind}columns = {layout.columns}, {rows}, dictionary = "{layout.dictionary}"'
+
+
+def _without_charuco(board: Board) -> str:
+    if board.kind == "checkerboard":
+        return (
+            "All of its squares must be in the picture, with a white margin around them. Count the squares (one more "
+            "than the inner corners) across and down, and correct columns and rows under [board] in session.toml; or "
+            "film it closer, flat, in more light, without blur."
+        )
+    return (
+        "Count the tags across and down, and correct columns and rows under [board] in session.toml. Their family must "
+        "be 36h11, their black border two of their small squares wide, as Kalibr prints them. Or film it closer, flat, "
+        "in more light, without blur."
     )
 
 
@@ -101,18 +135,20 @@ def _is_part_of(layout: FoundLayout, board: CharucoBoard) -> bool:
 def find_layout(images: list[npt.NDArray[np.uint8]]) -> FoundLayout | None:
     """Return the board layout that most markers of one picture fit; None where fewer than `MIN_MARKERS` do."""
     best: FoundLayout | None = None
-    for dictionary in DICTIONARIES:
-        for inverted in (False, True):
-            for image in images:
-                ids, quads = _find_markers(_inverted(image) if inverted else image, dictionary)
-                if len(ids) < max(MIN_MARKERS, best.markers + 1 if best else 0):
-                    continue
-                fit = _fit_layout(ids, quads)
-                if fit is not None and (best is None or fit[3] > best.markers):
-                    columns, rows, legacy, markers = fit
-                    best = FoundLayout(dictionary, inverted, legacy, columns, rows, markers)
-            if best is not None and best.markers >= SURE_MARKERS:
-                return best
+    for mirrored in (False, True):
+        pictures = [np.ascontiguousarray(image[:, ::-1]) for image in images] if mirrored else images
+        for dictionary in DICTIONARIES:
+            for inverted in (False, True):
+                for image in pictures:
+                    ids, quads = _find_markers(_inverted(image) if inverted else image, dictionary)
+                    if len(ids) < max(MIN_MARKERS, best.markers + 1 if best else 0):
+                        continue
+                    fit = _fit_layout(ids, quads)
+                    if fit is not None and (best is None or fit[3] > best.markers):
+                        columns, rows, legacy, markers = fit
+                        best = FoundLayout(dictionary, inverted, legacy, columns, rows, markers, mirrored)
+                if best is not None and best.markers >= SURE_MARKERS:
+                    return best
     return best
 
 

@@ -2,21 +2,73 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from clapcap.errors import CalibrationError
 
+if TYPE_CHECKING:
+    from calib.board_finder import Finder
+
 Array = npt.NDArray[np.float64]
 
 DICTIONARY_NAME = re.compile(
     r"DICT_(\dX\d_(50|100|250|1000)|ARUCO_ORIGINAL|ARUCO_MIP_36h12|APRILTAG_(16h5|25h9|36h1[01]))"
 )
+
+
+class Board(Protocol):
+    """What calibration needs to know of a board: a flat print with corners that can be told apart.
+
+    The board's frame: origin in the middle of the print, x to the right and y up on the print as it hangs on a wall, z
+    out of the print towards who looks at it.
+    """
+
+    kind: ClassVar[str]
+
+    @property
+    def inverted(self) -> bool:
+        """Whether it is printed white on black."""
+        ...
+
+    @property
+    def width_m(self) -> float:
+        """Width of the print, metres."""
+        ...
+
+    @property
+    def height_m(self) -> float:
+        """Height of the print, metres."""
+        ...
+
+    @property
+    def corners_m(self) -> Array:
+        """(corners, 3) in the board's frame."""
+        ...
+
+    @property
+    def neighbours(self) -> npt.NDArray[np.intp]:
+        """(pairs, 2): corners next to each other along a row or a column."""
+        ...
+
+    @property
+    def dark_rectangles_m(self) -> Array:
+        """(rectangles, 4) left, top, width, height: what is dark, metres from the top left of the print, y down.
+
+        For an inverted board these are the light parts.
+        """
+        ...
+
+    def finder(self) -> Finder:
+        """Return what finds the board in the pictures of one camera."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -40,6 +92,8 @@ class CharucoBoard:
     inverted
         White on black.
     """
+
+    kind: ClassVar[str] = "charuco"
 
     columns: int
     rows: int
@@ -102,10 +156,41 @@ class CharucoBoard:
     @cached_property
     def neighbours(self) -> npt.NDArray[np.intp]:
         """(pairs, 2): the corners that are one square apart along a row or a column."""
-        grid = np.arange(len(self.corners_m)).reshape(self.rows - 1, self.columns - 1)
-        across = np.stack([grid[:, :-1].ravel(), grid[:, 1:].ravel()], axis=1)
-        down = np.stack([grid[:-1].ravel(), grid[1:].ravel()], axis=1)
-        return np.concatenate([across, down])
+        return grid_neighbours(self.columns - 1, self.rows - 1)
+
+    @cached_property
+    def dark_rectangles_m(self) -> Array:
+        """(rectangles, 4) left, top, width, height: what is dark, metres from the top left of the print, y down."""
+        square, marker = self.square_m, self.marker_m
+        layout = self.to_cv2()
+        dictionary = to_cv2_dictionary(self.dictionary)
+        cells = dictionary.markerSize + 2
+        cell = marker / cells
+        held = np.floor(np.array([corners[0][:2] for corners in layout.getObjPoints()]) / square).astype(int)
+        holds_marker = np.zeros((self.rows, self.columns), dtype=bool)
+        holds_marker[held[:, 1], held[:, 0]] = True
+        rectangles = [(column * square, row * square, square, square) for row, column in np.argwhere(~holds_marker)]
+        for marker_id, (column, row) in zip(np.ravel(layout.getIds()), held, strict=True):
+            left, top = column * square + (square - marker) / 2, row * square + (square - marker) / 2
+            dark = dictionary.generateImageMarker(int(marker_id), cells, borderBits=1) < 128
+            rectangles += [(left + x * cell, top + y * cell, cell, cell) for y, x in np.argwhere(dark)]
+        return np.array(rectangles, dtype=np.float64)
+
+    def finder(self) -> Finder:
+        """Return what finds the board in the pictures of one camera."""
+        from calib.marker_finder import MarkerFinder, MarkerPrint
+        from calib.marker_search import MarkerSearch
+
+        prints = []
+        layouts = [self.legacy, not self.legacy] if self.rows % 2 == 0 else [self.legacy]  # else they are the same
+        for inverted in (self.inverted, not self.inverted):
+            for legacy in layouts:
+                board = dataclasses.replace(self, legacy=legacy, inverted=inverted)
+                layout = board.to_cv2()
+                order = np.argsort(np.ravel(layout.getIds()))
+                quads_m = np.array(layout.getObjPoints(), dtype=np.float64)[order, :, :2]
+                prints.append(MarkerPrint(board, quads_m, board.dark_rectangles_m, self.square_m))
+        return MarkerFinder(prints, MarkerSearch(self.dictionary, self.columns * self.rows // 2))
 
     def to_cv2(self) -> Any:
         """Return the `cv2.aruco.CharucoBoard`; whether the print is inverted is not part of it."""
@@ -116,6 +201,14 @@ class CharucoBoard:
         )
         board.setLegacyPattern(self.legacy)
         return board
+
+
+def grid_neighbours(columns: int, rows: int) -> npt.NDArray[np.intp]:
+    """Return (pairs, 2): the points next to each other in a grid numbered row by row."""
+    grid = np.arange(columns * rows).reshape(rows, columns)
+    across = np.stack([grid[:, :-1].ravel(), grid[:, 1:].ravel()], axis=1)
+    down = np.stack([grid[:-1].ravel(), grid[1:].ravel()], axis=1)
+    return np.concatenate([across, down])
 
 
 def dictionary_size(name: str) -> int:
@@ -142,3 +235,31 @@ def parse_size(text: str) -> tuple[int, int]:
     if match is None:
         raise CalibrationError(f'"{text}" is no board size: needed squares across and down, such as 4x5.')
     return int(match[1]), int(match[2])
+
+
+def board_to_json(board: Board) -> dict[str, Any]:
+    """Return the board's kind and fields, for JSON."""
+    return {"kind": board.kind, **dataclasses.asdict(board)}  # type: ignore[call-overload]
+
+
+def board_from_json(fields: Mapping[str, Any]) -> Board:
+    """Return the board of these fields.
+
+    Raises
+    ------
+    CalibrationError
+        If there can be no such board.
+    ValueError, TypeError
+        If these are not the fields of a board.
+    """
+    own = {name: value for name, value in fields.items() if name != "kind"}
+    board: Board = board_class(fields["kind"])(**own)
+    return board
+
+
+def board_class(kind: str) -> type[Any]:
+    """Return the class of a kind of board."""
+    from calib.aprilgrid import AprilGrid
+    from calib.checkerboard import Checkerboard
+
+    return {board.kind: board for board in (CharucoBoard, Checkerboard, AprilGrid)}[kind]

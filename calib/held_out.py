@@ -57,7 +57,8 @@ def held_out_error(cameras: CameraGroup, shared: SharedViews) -> HeldOutError:
     known = distance[np.isfinite(distance)]
     pair = shared.board.neighbours
     side = np.linalg.norm(xyz_m[:, pair[:, 0]] - xyz_m[:, pair[:, 1]], axis=-1)
-    error_mm = 1e3 * (side[np.isfinite(side)] - shared.board.square_m)
+    true_m = np.linalg.norm(shared.board.corners_m[pair[:, 0]] - shared.board.corners_m[pair[:, 1]], axis=-1)
+    error_mm = 1e3 * (side - true_m)[np.isfinite(side)]
     return HeldOutError(
         points=int(np.isfinite(xyz_m[..., 0]).sum()),
         observations=len(known),

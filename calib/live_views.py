@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.board_looks import TILTED_DEG, blur_px, board_tilts, cell_counts, seen_regions
-from calib.boards import CharucoBoard
+from calib.boards import Board
+from calib.corners import MIN_CORNERS
 
 Array = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -92,7 +93,7 @@ class LiveViews:
     _before: tuple[Array | None, ...]
 
     @classmethod
-    def nothing_yet(cls, names: Sequence[str], board: CharucoBoard) -> LiveViews:
+    def nothing_yet(cls, names: Sequence[str], board: Board) -> LiveViews:
         """Return what is known before the first picture."""
         count = len(names)
         none = np.zeros(count, dtype=np.int64)
@@ -167,29 +168,17 @@ class LiveViews:
 class BoardFinder:
     """Finds the board in single pictures; which kind of print it is (legacy, inverted), it learns from the first."""
 
-    def __init__(self, board: CharucoBoard) -> None:
+    def __init__(self, board: Board) -> None:
         """Look for `board` in any of its kinds."""
-        import cv2
-
-        layouts = [board.legacy, not board.legacy] if board.rows % 2 == 0 else [board.legacy]
-        self._kinds = [
-            (inverted, cv2.aruco.CharucoDetector(replace(board, legacy=legacy).to_cv2()))
-            for inverted in (board.inverted, not board.inverted)
-            for legacy in layouts
-        ]
-        self._count = len(board.corners_m)
+        self._finder = board.finder()
 
     def look(self, gray: npt.NDArray[np.uint8]) -> Look | None:
         """Return the board in the picture (height, width); None where it is not, or fewer than four corners of it."""
-        for place, (inverted, detector) in enumerate(self._kinds):
-            found, ids, _, _ = detector.detectBoard(np.bitwise_not(gray) if inverted else gray)
-            if ids is None or len(ids) < 4:
-                continue
-            del self._kinds[:place], self._kinds[1:]
-            xy = np.full((self._count, 2), np.nan)
-            xy[np.ravel(ids)] = np.reshape(found, (-1, 2)) - 0.5  # OpenCV's (0, 0) is the corner of a pixel here
-            return Look(xy, np.array(gray.shape[::-1], dtype=np.int64), blur_px(gray, xy) > MOST_BLUR_PX)
-        return None
+        seen = self._finder.find(gray)
+        if seen is None or seen.count < MIN_CORNERS:
+            return None
+        size_px = np.array(gray.shape[::-1], dtype=np.int64)
+        return Look(seen.xy_px, size_px, blur_px(gray, seen.xy_px) > MOST_BLUR_PX)
 
 
 def _moved(before: Array | None, look: Look) -> float:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from calib.boards import CharucoBoard, to_cv2_dictionary
+from calib.boards import Board
 from clapcap.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class Page:
         return f"{self.name}, {self.width_mm:g} x {self.height_mm:g} mm"
 
 
-def fitting_page(board: CharucoBoard, paper: str | None = None) -> Page:
+def fitting_page(board: Board, paper: str | None = None) -> Page:
     """Return the smallest of A4 to A0 that holds the board at true size, else a page of its own size.
 
     Parameters
@@ -81,7 +81,7 @@ def fitting_page(board: CharucoBoard, paper: str | None = None) -> Page:
     return Page("custom size", float(np.ceil(width)), float(np.ceil(height)))
 
 
-def print_board(board: CharucoBoard, path: Path, paper: str | None = None) -> Page:
+def print_board(board: Board, path: Path, paper: str | None = None) -> Page:
     """Draw the board at true size.
 
     Parameters
@@ -120,28 +120,7 @@ def print_board(board: CharucoBoard, path: Path, paper: str | None = None) -> Pa
     return page
 
 
-def dark_rectangles_mm(board: CharucoBoard) -> Array:
-    """Return (rectangles, 4) left, top, width, height: what is dark on the board, millimetres from its top left.
-
-    For an inverted board these are the light parts.
-    """
-    square, marker = 1e3 * board.square_m, 1e3 * board.marker_m
-    cv2_board = board.to_cv2()
-    dictionary = to_cv2_dictionary(board.dictionary)
-    cells = dictionary.markerSize + 2
-    cell = marker / cells
-    held = np.floor(np.array([corners[0][:2] for corners in cv2_board.getObjPoints()]) / board.square_m).astype(int)
-    holds_marker = np.zeros((board.rows, board.columns), dtype=bool)
-    holds_marker[held[:, 1], held[:, 0]] = True
-    rectangles = [(column * square, row * square, square, square) for row, column in np.argwhere(~holds_marker)]
-    for marker_id, (column, row) in zip(np.ravel(cv2_board.getIds()), held, strict=True):
-        left, top = column * square + (square - marker) / 2, row * square + (square - marker) / 2
-        dark = dictionary.generateImageMarker(int(marker_id), cells, borderBits=1) < 128
-        rectangles += [(left + x * cell, top + y * cell, cell, cell) for y, x in np.argwhere(dark)]
-    return np.array(rectangles, dtype=np.float64)
-
-
-def _draw(board: CharucoBoard, page: Page) -> Figure:
+def _draw(board: Board, page: Page) -> Figure:
     """Draw on axes of one millimetre a unit, y down, that cover the page."""
     from matplotlib.figure import Figure
     from matplotlib.patches import PathPatch, Rectangle
@@ -155,7 +134,7 @@ def _draw(board: CharucoBoard, page: Page) -> Figure:
     width, height = 1e3 * board.width_m, 1e3 * board.height_m
     left = (page.width_mm - width) / 2
     top = MARGIN_MM + (page.height_mm - height - 3 * MARGIN_MM - FOOT_MM) / 2
-    rectangles = dark_rectangles_mm(board) + np.array([left, top, 0, 0])
+    rectangles = 1e3 * board.dark_rectangles_m + np.array([left, top, 0, 0])
     corners = np.array([[0, 0], [1, 0], [1, 1], [0, 1], [0, 0]])
     # All in one path, one fill: renderers leave hairlines between separate shapes that touch.
     vertices = (rectangles[:, None, :2] + corners * rectangles[:, None, 2:]).reshape(-1, 2)
@@ -167,7 +146,7 @@ def _draw(board: CharucoBoard, page: Page) -> Figure:
     return figure
 
 
-def _draw_foot(axes: Any, board: CharucoBoard, page: Page) -> None:
+def _draw_foot(axes: Any, board: Board, page: Page) -> None:
     """Draw the ruler of 100 mm and the spec."""
     left, base = MARGIN_MM + 2, page.height_mm - MARGIN_MM - FOOT_MM + 8
     ticks = np.arange(101)

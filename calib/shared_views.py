@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.sparse.csgraph import connected_components
 
-from calib.boards import CharucoBoard
+from calib.boards import Board
 from calib.corners import CornerViews
 from clapcap.errors import CalibrationError
 from sync.time_map import TimeMap
@@ -55,7 +55,7 @@ class SharedViews:
     """
 
     camera_names: tuple[str, ...]
-    board: CharucoBoard
+    board: Board
     image_size_px: npt.NDArray[np.int64]
     time_s: Array
     xy_px: Array
@@ -83,10 +83,10 @@ class SharedViews:
         That is the case when there are four, and two or more lie off every row, every column and every diagonal.
         """
         seen = np.isfinite(self.xy_px[..., 0])
-        row, column = np.divmod(np.arange(seen.shape[-1]), self.board.columns - 1)
+        (x, y), step = self.board.corners_m[:, :2].T, np.ptp(self.board.corners_m[:, :2], axis=0).max() * 1e-6
         count = seen.sum(axis=-1)
         enough: Mask = count >= 4
-        for line in (row, column, row - column, row + column):
+        for line in (np.round(places / step) for places in (x, y, x - y, x + y)):
             on_line = seen @ (line[:, None] == np.unique(line)).astype(np.int64)
             enough = enough & (count - on_line.max(axis=-1) >= 2)
         return enough
@@ -273,7 +273,7 @@ def track_acceleration(xy_px: Array, time_s: Array, max_gap_s: float) -> Array:
 
 def _shared(
     views: Sequence[CornerViews],
-    board: CharucoBoard,
+    board: Board,
     time_s: Array,
     pairs: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
     session_time_s: list[Array],
@@ -303,7 +303,7 @@ def _shared(
     )
 
 
-def _common_board(views: Sequence[CornerViews]) -> CharucoBoard:
+def _common_board(views: Sequence[CornerViews]) -> Board:
     """Return the one board of all cameras."""
     if len(views) < 2:
         raise CalibrationError(

@@ -11,10 +11,10 @@ from session.settings import BoardSettings
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from calib.boards import CharucoBoard
+    from calib.boards import Board
 
 
-def to_charuco(board: BoardSettings) -> CharucoBoard:
+def to_board(board: BoardSettings) -> Board:
     """Return the board that the settings describe.
 
     Raises
@@ -22,8 +22,15 @@ def to_charuco(board: BoardSettings) -> CharucoBoard:
     CalibrationError
         If there can be no such board.
     """
+    from calib.aprilgrid import AprilGrid
     from calib.boards import CharucoBoard
+    from calib.checkerboard import Checkerboard
 
+    if board.kind == "checkerboard":
+        return Checkerboard(board.columns, board.rows, board.square_mm / 1000)
+    if board.kind == "aprilgrid":
+        spacing = (board.square_mm - board.marker_mm) / board.marker_mm
+        return AprilGrid(board.columns, board.rows, board.marker_mm / 1000, spacing)
     return CharucoBoard(board.columns, board.rows, board.square_mm / 1000, board.marker_mm / 1000, board.dictionary)
 
 
@@ -31,7 +38,7 @@ def print_session_board(session: Session, output: Path, terminal: Terminal) -> N
     """Write the session's board to a file for printing."""
     from calib.print_board import print_board
 
-    board = to_charuco(session.settings.board)
+    board = to_board(session.settings.board)
     with written_whole(output) as partial:
         page = print_board(board, partial)
     terminal.done("board", f"{output} ({page})")

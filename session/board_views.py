@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from clapcap.errors import CalibrationError, SessionError
 from session.atomic import written_whole
-from session.board import to_charuco
+from session.board import to_board
 from session.folder import Recording, Session
 from session.manifest import Stage
 from session.stages import Stages
@@ -43,39 +43,46 @@ def corner_stages(session: Session, recording: Recording, stages: Stages, frames
 
     `frames` are START:STOP:STEP; None: as the calibration's settings say.
     """
-    from calib.corners import CornerViews, detect_corners
-    from media.probe import probe
+    from calib.corner_run import detect_all_corners, refuse_mirrored
+    from calib.corners import VERSION, CornerViews
 
-    board = to_charuco(session.settings.board)
+    board = to_board(session.settings.board)
     wanted_frames = session.settings.calibration.frames if frames is None else frames
     chosen = parse_frames(wanted_frames)
     files = {camera: recording.results / "corners" / f"{camera}.npz" for camera in recording.videos}
+    board_settings = dataclasses.asdict(session.settings.board)
+    settings = {"board": board_settings, "frames": wanted_frames, "corners_version": VERSION}
+    waiting = {}
     for camera, video in recording.videos.items():
-        stage = Stage(
-            f"corners {camera}",
-            [video],
-            [files[camera]],
-            {"board": dataclasses.asdict(session.settings.board), "frames": wanted_frames},
-        )
+        stage = Stage(f"corners {camera}", [video], [files[camera]], settings)
+        if stages.manifest.is_current(stage):
+            stages.terminal.skipped(f"{recording.name}: {stage.name}")
+        else:
+            waiting[camera] = stage
 
-        def make(camera: str = camera, video: Path = video) -> Mapping[str, Any]:
-            count = probe(video).frame_count
-            wanted = None if count is None else len(range(*chosen.indices(count)))
-            with stages.terminal.progress(f"looking for the board in {camera}") as progress:
-                views = detect_corners(
-                    video, board, frames=chosen, progress=lambda done, total: progress(done, total or wanted)
-                )
-            with written_whole(files[camera]) as partial:
-                views.save(partial)
-            return _found(views)
+    def save(camera: str, views: CornerViews) -> None:
+        stages.keep_edited(waiting[camera])
+        with written_whole(files[camera]) as partial:
+            views.save(partial)
+        said = _found(views)
+        stages.finish(waiting[camera], said, lambda r: f"the board in {r['seen']} of {r['frames']} frames{r['kind']}")
 
-        stages.run(stage, make, lambda r: f"the board in {r['seen']} of {r['frames']} frames{r['kind']}")
-    _same_board({camera: CornerViews.load(path) for camera, path in files.items()})
+    if waiting:
+        videos = {camera: recording.videos[camera] for camera in waiting}
+        with stages.terminal.progress("looking for the board") as progress:
+            detect_all_corners(videos, board, frames=chosen, progress=progress, on_done=save)
+    views = {camera: CornerViews.load(path) for camera, path in files.items()}
+    _same_board(views)
+    refuse_mirrored(list(views.values()))
     return files
 
 
 def _found(views: CornerViews) -> dict[str, Any]:
-    kinds = [("inverted print", views.board.inverted), ("legacy layout", views.board.legacy)]
+    from calib.boards import CharucoBoard
+
+    legacy = isinstance(views.board, CharucoBoard) and views.board.legacy
+    back = bool((views.seen & views.mirrored).any())
+    kinds = [("inverted print", views.board.inverted), ("legacy layout", legacy), ("its back, too", back)]
     named = ", ".join(name for name, there in kinds if there)
     return {"frames": len(views.time_s), "seen": int(views.seen.sum()), "kind": f" ({named})" if named else ""}
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from clapcap.errors import SessionError
 from session.atomic import written_whole
-from session.board import to_charuco
+from session.board import to_board
 from session.folder import CALIBRATION, VIDEO_SUFFIXES, find_videos, is_video
 from session.settings import BoardSettings, load_settings, new_settings_text
 from session.terminal import Terminal
@@ -33,7 +33,7 @@ def create_session(
     SessionError
         If a video is missing or no video, a name is used twice, or a different video of that name is already there.
     """
-    to_charuco(board)  # refuses boards that cannot be
+    to_board(board)  # refuses boards that cannot be
     folders = {root / CALIBRATION: list(calibration)}
     for name, videos in takes.items():
         if not name or name == CALIBRATION or Path(name).name != name or name.startswith("."):

@@ -22,6 +22,7 @@ else:
     import tomli as tomllib
 
 SOLVERS = ("clapcap", "anipose")
+BOARDS = ("charuco", "checkerboard", "aprilgrid")
 FLOORS = ("board", "none")
 FEET = "feet:"
 SYNC_METHODS = ("auto", "clap", "timestamps", "frames")
@@ -35,6 +36,8 @@ rows = {rows}                            # squares down
 square_mm = {square_mm}
 marker_mm = {marker_mm}
 dictionary = "{dictionary}"
+kind = "{kind}"                    # "charuco"; "checkerboard": no markers; "aprilgrid": Kalibr's, columns and rows of
+                                    # tags, marker_mm: side of a tag, square_mm: from tag to tag
 
 [calibration]
 solver = "clapcap"                  # "clapcap", or "anipose": aniposelib's own, to compare
@@ -43,6 +46,7 @@ import = ""                         # a calibration made elsewhere (cameras.toml
 board_measured = false              # true: the board above was measured, so the wizard need not ask
 floor = "board"                     # "board": laid on the floor; "feet:TAKE": under the feet of a take; "none"
 floor_time_s = nan                  # when the board lies on the floor, in session time; nan: found by itself
+presets = {{}}                        # lenses kept from other sessions: {{ cam1 = "presets/cam1.toml" }}
 known_m = {{}}                        # lengths by tape, to check the scale: {{ cam1-cam2 = 2.35, cam1-floor = 1.42 }}
 
 [process]
@@ -61,13 +65,17 @@ overlay = false                     # also write a video per camera with the key
 
 @dataclass(frozen=True)
 class BoardSettings:
-    """The board as a user measures it: squares across and down, millimetres, OpenCV's name of the dictionary."""
+    """The board as a user measures it: squares across and down, millimetres, OpenCV's name of the dictionary.
+
+    Of an AprilGrid: tags across and down, from tag to tag, and the side of a tag.
+    """
 
     columns: int = 4
     rows: int = 5
     square_mm: float = 54.0
     marker_mm: float = 40.5
     dictionary: str = "DICT_4X4_1000"
+    kind: str = "charuco"
 
 
 @dataclass(frozen=True)
@@ -80,6 +88,7 @@ class CalibrationSettings:
     board_measured: bool = False
     floor: str = "board"
     floor_time_s: float = float("nan")
+    presets: Mapping[str, str] = field(default_factory=dict)
     known_m: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -124,6 +133,7 @@ def new_settings_text(board: BoardSettings) -> str:
         square_mm=board.square_mm,
         marker_mm=board.marker_mm,
         dictionary=board.dictionary,
+        kind=board.kind,
     )
 
 
@@ -193,7 +203,7 @@ def _read(path: Path, where: str, kind: type[Any], table: Mapping[str, Any]) -> 
     values: dict[str, Any] = {}
     for key, value in table.items():
         name, default = fields[key]
-        wanted = "a table of numbers" if isinstance(default, dict) else type(default).__name__
+        wanted = "a table" if isinstance(default, dict) else type(default).__name__
         if isinstance(default, float) and isinstance(value, int) and not isinstance(value, bool):
             value = float(value)
         if type(value) is not type(default):
@@ -206,7 +216,7 @@ def _read(path: Path, where: str, kind: type[Any], table: Mapping[str, Any]) -> 
 
 def _check(path: Path, where: str, settings: Any) -> None:
     """Refuse values outside their range, by the names that occur in the tables."""
-    choices = {"solver": SOLVERS, "sync": SYNC_METHODS}
+    choices = {"kind": BOARDS, "solver": SOLVERS, "sync": SYNC_METHODS}
     for name, value in vars(settings).items():
         if name in choices and value not in choices[name]:
             raise SessionError(f'{path}: `{where}.{name}` is "{value}", needed one of {", ".join(choices[name])}.')
@@ -216,5 +226,7 @@ def _check(path: Path, where: str, settings: Any) -> None:
             raise SessionError(f'{path}: `{where}.floor` is "{value}", needed "board", "none" or "{FEET}TAKE".')
         if name == "known_m" and not all(type(v) in (int, float) and v > 0 for v in value.values()):
             raise SessionError(f"{path}: `{where}.known_m` must give metres: {{ cam1-cam2 = 2.35 }}.")
+        if name == "presets" and not all(type(v) is str for v in value.values()):
+            raise SessionError(f'{path}: `{where}.presets` must name files: {{ cam1 = "presets/cam1.toml" }}.')
         if name == "offset_s" and not all(type(v) in (int, float) for v in value.values()):
             raise SessionError(f"{path}: `{where}.offset_s` must give seconds for each camera: {{ cam2 = 0.73 }}.")

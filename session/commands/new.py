@@ -64,22 +64,32 @@ def command(
     square_mm: Annotated[float, typer.Option(help="Side of a square as printed, in millimetres.")] = 54.0,
     marker_mm: Annotated[float, typer.Option(help="Side of a marker as printed, in millimetres.")] = 40.5,
     dictionary: Annotated[str, typer.Option(help="OpenCV's name of the marker dictionary.")] = "DICT_4X4_1000",
+    kind: Annotated[
+        str,
+        typer.Option(
+            help="charuco, checkerboard (no markers), or aprilgrid (--board: tags; --marker-mm: side of a tag; "
+            "--square-mm: from tag to tag)."
+        ),
+    ] = "charuco",
 ) -> None:
     """Make a session folder. Videos are linked or copied in, never moved.
 
     A camera is named by its video's stem: give a camera's videos the same name in the calibration and in every take.
     """
     from calib.boards import parse_size
+    from clapcap.errors import SessionError
     from session.new import create_session, say_next_step
-    from session.settings import BoardSettings
+    from session.settings import BOARDS, BoardSettings
     from session.terminal import Terminal
 
     takes: dict[str, list[Path]] = {}
     for entry in take or []:
         name, _, video = entry.partition(TAKE_MARK)
         takes.setdefault(name, []).extend([Path(video)] if video else [])
+    if kind not in BOARDS:
+        raise SessionError(f'--kind "{kind}" is unknown: needed one of {", ".join(BOARDS)}.')
     columns, rows = parse_size(board)
-    settings = BoardSettings(columns, rows, square_mm, marker_mm, dictionary)
+    settings = BoardSettings(columns, rows, square_mm, marker_mm, dictionary, kind)
     terminal = Terminal()
     made = create_session(folder, calibration or [], takes, settings, terminal)
     terminal.say(f"{folder} is {'a new session' if made else 'the session, added to'}.")

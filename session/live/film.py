@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from rich.live import Live
 
 from clapcap.errors import ClapcapError, MediaError, SessionError
-from session.board import to_charuco
+from session.board import to_board
 from session.folder import Session
 from session.live.cameras import FileCamera, LiveCamera, Picture
 from session.live.keys import Keys
@@ -104,7 +104,7 @@ def _watch(session: Session, cameras: Sequence[LiveCamera], terminal: Terminal, 
     from calib.advice import next_advice
     from calib.live_views import BoardFinder, LiveViews
 
-    board = to_charuco(session.settings.board)
+    board = to_board(session.settings.board)
     finders = [BoardFinder(board) for _ in cameras]
     seen = LiveViews.nothing_yet([camera.name for camera in cameras], board)
     first_s: float | None = None

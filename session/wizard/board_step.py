@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from clapcap.errors import SessionError
-from session.board import print_session_board, to_charuco
+from session.board import print_session_board, to_board
 from session.folder import Session
 from session.settings import BoardSettings, update_settings
 from session.terminal import Terminal
@@ -70,7 +70,7 @@ def board_from_flags(board: BoardSettings, answers: Answers) -> BoardSettings:
         marker_mm=marker_mm,
         dictionary=answers.dictionary or board.dictionary,
     )
-    to_charuco(changed)  # refuses boards that cannot be
+    to_board(changed)  # refuses boards that cannot be
     return changed
 
 
@@ -164,7 +164,7 @@ def _describe(stated: BoardSettings, terminal: Terminal) -> BoardSettings:
 
     def read_dictionary(answer: str) -> str:
         name = answer.upper() if answer.upper().startswith("DICT_") else f"DICT_{answer.upper()}"
-        to_charuco(dataclasses.replace(board, dictionary=name))
+        to_board(dataclasses.replace(board, dictionary=name))
         return name
 
     board = dataclasses.replace(stated, columns=columns, rows=rows, square_mm=square_mm, marker_mm=marker_mm)
@@ -175,7 +175,7 @@ def _describe(stated: BoardSettings, terminal: Terminal) -> BoardSettings:
         default=stated.dictionary,
     )
     board = dataclasses.replace(board, dictionary=dictionary)
-    to_charuco(board)
+    to_board(board)
     return board
 
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from calib.boards import CharucoBoard, parse_size
-from calib.print_board import dark_rectangles_mm, fitting_page, print_board
+from calib.print_board import fitting_page, print_board
 from clapcap.errors import CalibrationError
 
 BOARD = CharucoBoard(4, 5, 0.03, 0.022)
@@ -58,7 +58,7 @@ def test_sizes_are_parsed():
 def test_the_drawn_board_is_opencvs(board):
     per_mm = 10
     drawn = np.full((round(1e4 * board.height_m), round(1e4 * board.width_m)), 255, np.uint8)
-    for left, top, width, height in dark_rectangles_mm(board) * per_mm:
+    for left, top, width, height in 1e3 * board.dark_rectangles_m * per_mm:
         drawn[round(top) : round(top + height), round(left) : round(left + width)] = 0
     theirs = board.to_cv2().generateImage(drawn.shape[::-1])
     assert np.mean(drawn != theirs) < 0.01  # they round edges by a pixel

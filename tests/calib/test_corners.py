@@ -14,7 +14,7 @@ BOARD = CharucoBoard(4, 6, 0.03, 0.022, "DICT_4X4_50")
 def film(folder, board, frames=6, blank=2):
     """Make a folder of pictures of a board that moves, after some without it; return the true corners."""
     folder.mkdir()
-    per_square = 40
+    per_square = 60  # OpenCV draws whole pixels: of 30 mm squares and 22 mm markers, 2 a millimetre
     flat = board.to_cv2().generateImage((board.columns * per_square, board.rows * per_square))
     flat = cv2.copyMakeBorder(255 - flat if board.inverted else flat, *[20] * 4, cv2.BORDER_CONSTANT, value=0)
     flat[:20], flat[-20:], flat[:, :20], flat[:, -20:] = [0 if board.inverted else 255] * 4
@@ -27,7 +27,7 @@ def film(folder, board, frames=6, blank=2):
         picture = np.full((360, 480), 128, np.uint8)
         if frame >= blank:
             source = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
-            target = source * 0.9 + [120 + 8 * frame, 40] + rng.uniform(-12, 12, (4, 2))
+            target = source * 0.6 + [120 + 8 * frame, 40] + rng.uniform(-12, 12, (4, 2))
             H = cv2.getPerspectiveTransform(source, target.astype(np.float32))
             picture = cv2.warpPerspective(flat, H, (480, 360), dst=picture, borderMode=cv2.BORDER_TRANSPARENT)
             truth[frame] = cv2.perspectiveTransform(corners[None], H)[0]
