@@ -87,9 +87,10 @@ def parse_known_length(text: str, cameras: Sequence[str]) -> KnownLength:
     pairs = [(ends[:at], ends[at + 1 :]) for at, letter in enumerate(ends) if letter == "-"]
     found = [(a, b) for a, b in pairs if a in names and b in names and a != b]
     if len(found) != 1 or not 0 < length_m < np.inf:
+        first, last = (cameras[0], cameras[-1]) if cameras else ("cam1", "cam2")
         raise CalibrationError(
             f'The known length "{text}" cannot be read: needed two of {", ".join(names)} and metres, such as '
-            f'"{cameras[0]}-{cameras[-1]}=2.35" or "{cameras[0]}-{FLOOR}=1.42".'
+            f'"{first}-{last}=2.35" or "{first}-{FLOOR}=1.42".'
         )
     first, second = found[0] if found[0][0] != FLOOR else found[0][::-1]
     return KnownLength(first, second, length_m)

@@ -14,7 +14,7 @@ from session.atomic import written_whole
 from session.clocks import refuse_unsynced, sync_recording, with_lags
 from session.folder import Session
 from session.manifest import Manifest, Stage
-from session.settings import FEET, update_settings
+from session.settings import FEET, FLOORS, update_settings
 from session.stages import Stages
 from session.terminal import Terminal
 
@@ -27,28 +27,34 @@ def remember_floor(session: Session, floor: str | None, known_lengths: Sequence[
 
     Raises
     ------
-    SessionError
+    SessionError, CalibrationError
         If the floor is of no known kind, its take does not exist, or a length cannot be read.
     """
     changes: dict[tuple[str, ...], Any] = {}
     if floor is not None:
         if floor.startswith(FEET):
             session.take(floor.removeprefix(FEET))
+        elif floor not in FLOORS:
+            raise SessionError(f'--floor "{floor}" is unknown: needed "board", "none" or "{FEET}TAKE".')
         changes["calibration", "floor"] = floor
-    known = dict(session.settings.calibration.known_m)
-    for text in known_lengths:
-        ends, _, number = text.rpartition("=")
-        try:
-            known[ends] = float(number)
-        except ValueError:
-            raise SessionError(
-                f'--known-length "{text}" cannot be read. Write it like this: --known-length cam1-cam2=2.35 (metres '
-                "between two cameras' lenses), or cam1-floor=1.42"
-            ) from None
     if known_lengths:
+        from calib.known_lengths import parse_known_length
+
+        names = tuple(session.calibration.videos) or _calibrated(session)
+        known = dict(session.settings.calibration.known_m)
+        for text in known_lengths:
+            length_m = parse_known_length(text, names).length_m
+            known[text.rpartition("=")[0]] = length_m
         changes["calibration", "known_m"] = known
     update_settings(session.settings_file, changes)
     return Session.open(session.root)
+
+
+def _calibrated(session: Session) -> tuple[str, ...]:
+    """Return the names of the calibrated cameras; none, if there are none yet."""
+    from calib.interchange import load_cameras
+
+    return load_cameras(session.cameras_file).names if session.cameras_file.exists() else ()
 
 
 def feet_take(session: Session) -> str | None:
