@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Collection, Container, Iterator
+from collections.abc import Container, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,26 +92,7 @@ def read_frames(
     if path.is_dir():
         yield from _from_folder(path, gray, (start, stop, step), image_rate_hz)
     else:
-        yield from _from_video(path, gray, range(start, sys.maxsize if stop is None else stop, step), stop)
-
-
-def read_frames_at(path: str | Path, indices: Collection[int], *, gray: bool = False) -> Iterator[Frame]:
-    """Yield the frames of those numbers, in display order; numbers that the file does not have are passed over.
-
-    All frames before the last one asked for are decoded, but only those asked for are converted.
-
-    Raises
-    ------
-    MediaError
-        As `read_frames`.
-    """
-    path = Path(path)
-    wanted = frozenset(indices)
-    if path.is_dir():
-        for index in sorted(wanted):
-            yield from _from_folder(path, gray, (index, index + 1, 1), DEFAULT_IMAGE_RATE_HZ)
-    elif wanted:
-        yield from _from_video(path, gray, wanted, max(wanted) + 1)
+        yield from decode_frames(path, gray, range(start, sys.maxsize if stop is None else stop, step), stop)
 
 
 def _from_folder(
@@ -123,8 +104,8 @@ def _from_folder(
         yield Frame(index, float(times[index]), read_image(images[index], gray=gray))
 
 
-def _from_video(path: Path, gray: bool, wanted: Container[int], stop: int | None) -> Iterator[Frame]:
-    """Yield the wanted frames before number `stop`."""
+def decode_frames(path: Path, gray: bool, wanted: Container[int], stop: int | None) -> Iterator[Frame]:
+    """Yield the wanted frames of a video before number `stop`: all are decoded, only the wanted are converted."""
     if wanted == range(0):  # equal to every empty range
         return
     with open_media(path) as container:
@@ -133,11 +114,16 @@ def _from_video(path: Path, gray: bool, wanted: Container[int], stop: int | None
         time_s = 0.0
         for index, (picture, time_s) in enumerate(_timed(decode(container, stream, count), nominal_interval_s(stream))):
             if index in wanted:
-                image = picture.to_ndarray(format="gray" if gray else "rgb24")
-                yield Frame(index, time_s, orient(image.astype(np.uint8, copy=False), display_matrix(picture)))
+                yield Frame(index, time_s, to_image(picture, gray))
             if stop is not None and index + 1 >= stop:
                 return
         _check_complete(path, container, stream, count, time_s)
+
+
+def to_image(picture: av.VideoFrame, gray: bool) -> npt.NDArray[np.uint8]:
+    """Return a decoded picture as it is displayed."""
+    image = picture.to_ndarray(format="gray" if gray else "rgb24")
+    return orient(image.astype(np.uint8, copy=False), display_matrix(picture))
 
 
 def nominal_interval_s(stream: av.video.stream.VideoStream) -> float:

@@ -20,8 +20,8 @@ JPEG_QUALITY = 72
 def frames_of(
     videos: Mapping[str, Path], wanted: Mapping[str, Collection[int]], progress: Progress = silent
 ) -> dict[tuple[str, int], Picture]:
-    """Read frames, RGB, by camera and number; each video is gone through once."""
-    from media.frames import read_frames_at
+    """Read frames, RGB, by camera and number; each video is opened once."""
+    from media.single_frames import read_frames_at
 
     found = {}
     for count, (camera, indices) in enumerate(wanted.items()):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from clapcap.errors import MediaError
-from media.frames import _timed, read_frames, read_frames_at
+from media.frames import _timed, read_frames
 from media.orientation import orient, rotation_deg
 
 LOSSLESS_ENOUGH = 3  # gray levels; frames differ by 7
@@ -63,25 +63,6 @@ def test_start_stop_step_are_those_of_range(write_video):
     assert list(read_frames(path, start=5, stop=5)) == []
     with pytest.raises(ValueError, match="step=0"):
         next(read_frames(path, step=0))
-
-
-@pytest.mark.parametrize("suffix", [".mp4", ".avi"])
-def test_single_frames_are_those_of_the_whole(write_video, suffix):
-    path = write_video("a" + suffix, range(0, 500, 20))
-    whole = list(read_frames(path))
-    found = list(read_frames_at(path, {17, 3, 5, 900}))
-    assert [f.index for f in found] == [3, 5, 17]
-    for frame in found:
-        assert frame.time_s == whole[frame.index].time_s
-        np.testing.assert_array_equal(frame.image, whole[frame.index].image)
-    assert list(read_frames_at(path, [])) == []
-
-
-def test_single_images_of_a_folder(tmp_path):
-    for number in range(4):
-        cv2.imwrite(str(tmp_path / f"{number}.png"), np.full((4, 6), 50 * number, dtype=np.uint8))
-    found = list(read_frames_at(tmp_path, [3, 1, 9], gray=True))
-    assert [(f.index, int(f.image[0, 0])) for f in found] == [(1, 50), (3, 150)]
 
 
 # By hand: the picture has red at its top left and green at its top right; turned clockwise by 90 degrees, red is at the

@@ -1,0 +1,86 @@
+"""Single frames of a video by their numbers, without decoding everything before them.
+
+The numbers are those of `media.frames.read_frames`, in display order. Where all packets have time stamps, their order
+tells each frame's time stamp without decoding; a jump to the key frame before it then costs a second of video or less.
+Files in which anything about that is doubtful are read from the start.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import av
+import av.container
+import av.video.stream
+
+from media.container import open_media, video_stream
+from media.frames import Frame, decode_frames, read_frames, to_image
+
+
+def read_frames_at(path: str | Path, indices: Collection[int], *, gray: bool = False) -> Iterator[Frame]:
+    """Yield the frames of those numbers, in display order; numbers that the file does not have are passed over.
+
+    Raises
+    ------
+    MediaError
+        As `read_frames`; damage in parts that are jumped over is not noticed.
+    """
+    path = Path(path)
+    wanted = sorted(set(indices))
+    if path.is_dir():
+        for index in wanted:
+            yield from read_frames(path, gray=gray, start=index, stop=index + 1)
+        return
+    done = 0
+    for frame in _jumping(path, wanted, gray):
+        done += 1
+        yield frame
+    if done < len(wanted):
+        yield from decode_frames(path, gray, frozenset(wanted[done:]), wanted[-1] + 1)
+
+
+def _jumping(path: Path, wanted: list[int], gray: bool) -> Iterator[Frame]:
+    """Yield the first of the wanted frames, up to one that cannot be jumped to."""
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        stamps = _display_stamps(container, stream)
+        stream.thread_type = "AUTO"
+        for index in wanted:
+            if index >= len(stamps) or stream.time_base is None:
+                return
+            picture = _decode_at(container, stream, stamps[index])
+            if picture is None:
+                return
+            yield Frame(index, float(stamps[index] * stream.time_base), to_image(picture, gray))
+
+
+def _display_stamps(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> list[int]:
+    """Return the time stamps of all frames in display order; empty where packets leave any doubt about them."""
+    stamps: list[int] = []
+    try:
+        for packet in container.demux(stream):
+            if packet.size == 0:  # the end of the stream
+                continue
+            if packet.pts is None or packet.is_corrupt or packet.is_discard or not (stamps or packet.is_keyframe):
+                return []
+            stamps.append(packet.pts)
+    except av.FFmpegError:
+        return []
+    return sorted(stamps) if len(set(stamps)) == len(stamps) else []
+
+
+def _decode_at(
+    container: av.container.InputContainer, stream: av.video.stream.VideoStream, stamp: int
+) -> av.VideoFrame | None:
+    """Return the picture with that time stamp; None if jumping does not lead to it."""
+    try:
+        container.seek(stamp, stream=stream, backward=True)
+        for picture in container.decode(stream):
+            if picture.pts is None or picture.pts > stamp:
+                return None
+            if picture.pts == stamp:
+                return picture
+    except av.FFmpegError:
+        return None
+    return None
