@@ -174,6 +174,10 @@ def update_settings(path: Path, changes: Mapping[tuple[str, ...], Any]) -> None:
                 is_super = key == "recordings"
                 table[key] = tomlkit.table(is_super_table=is_super)
             table = table[key]
+        if isinstance(value, Mapping):
+            inline = tomlkit.inline_table()
+            inline.update(value)
+            value = inline
         table[keys[-1]] = value
     text = tomlkit.dumps(document)
     if text != path.read_text(encoding="utf-8"):

@@ -81,6 +81,14 @@ def command(
         list[str] | None,
         typer.Option(metavar="CAM-CAM=METRES", help="A length by tape to check the scale (or CAM-floor=METRES)."),
     ] = None,
+    preset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAM=PRESET", help="Begin with a lens kept before: its name or file; CAM=none: without."),
+    ] = None,
+    save_preset: Annotated[
+        list[str] | None,
+        typer.Option(metavar="CAM=NAME", help="Keep a camera's lens for other sessions: a name, or a file NAME.toml."),
+    ] = None,
     solver: Annotated[str | None, typer.Option(help='"clapcap", or "anipose" to compare.')] = None,
 ) -> None:
     """Calibrate the cameras from the videos of the board, or take over a calibration.
@@ -91,6 +99,7 @@ def command(
     from session.calibration import calibrate_session, remember_calibration
     from session.calibration_tables import calibration_table, say_verdict
     from session.floor import remember_floor
+    from session.presets import refuse_unkeepable, remember_presets, save_presets
     from session.terminal import Terminal
     from session.wizard.answers import Answers, Talk
     from session.wizard.conversation import prepare
@@ -115,6 +124,9 @@ def command(
     ready = prepare(opened, talk)
     if ready is None:
         return
+    ready = remember_presets(ready, preset or ())
+    refuse_unkeepable(ready, save_preset or ())
     calibrate_session(ready, terminal)
     calibration_table(ready, terminal)
     say_verdict(ready, terminal)
+    save_presets(ready, save_preset or (), terminal)
