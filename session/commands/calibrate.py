@@ -98,6 +98,7 @@ def command(
     """
     from session.calibration import calibrate_session, remember_calibration
     from session.calibration_tables import calibration_table, say_verdict
+    from session.clocks import take_timestamps
     from session.floor import remember_floor
     from session.presets import refuse_unkeepable, remember_presets, save_presets
     from session.terminal import Terminal
@@ -119,11 +120,13 @@ def command(
     )
     talk = Talk(terminal, answers, asks=not yes and terminal.can_ask)
     opened = session_step(session, talk)
-    opened = remember_calibration(opened, timestamps, frames, import_, floor_time, solver)
+    opened = remember_calibration(opened, None, frames, import_, floor_time, solver)
     opened = remember_floor(opened, floor, known_length or ())
     ready = prepare(opened, talk)
     if ready is None:
         return
+    if timestamps is not None:  # they are checked against the videos, which may just have been brought in
+        take_timestamps(ready.calibration, timestamps)
     ready = remember_presets(ready, preset or ())
     refuse_unkeepable(ready, save_preset or ())
     calibrate_session(ready, terminal)
