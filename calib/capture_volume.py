@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.cameras import CameraGroup
-from calib.uncertainty import CameraCovariance, PointUncertainty, point_uncertainty
+from calib.uncertainty import CameraCovariance, PointUncertainty, point_uncertainty, visible
 
 Array = npt.NDArray[np.float64]
 
@@ -19,8 +19,12 @@ Drillis, R. Contini, "Body segment parameters", 1966)."""
 CELLS = 48
 """Across the longer side of a slice: finer than uncertainty changes, and coarse enough to be looked at."""
 
-MOST_PLACES = 400
-"""Places of the board that stand for all: spread over them, they fix a rigid motion as well as all do."""
+MOST_PLACES = 600
+"""Of the board, spread over the recording, stand for all."""
+
+THIN = 24
+"""Of the space's longest side: places of the board closer to each other than that share count once. A board that lies
+on the floor for half of the recording would else make the floor the middle of the space."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,18 +55,34 @@ class Slice:
         return len(self.y_m), len(self.x_m)
 
 
-def board_places(T_world_board: Array, corners_m: Array) -> Array:
-    """Return (places, corners, 3): where the board's corners were, in the world, metres; some `MOST_PLACES` at most."""
+def visited_points(cameras: CameraGroup, T_world_board: Array, corners_m: Array) -> Array:
+    """Return (points, 3): where the board's corners were in the pictures of two cameras or more, evenly thinned.
+
+    Parameters
+    ----------
+    cameras
+        In the world.
+    T_world_board
+        (moments, 4, 4), metres; NaN where not known.
+    corners_m
+        (corners, 3) in the board frame, metres.
+    """
     known = T_world_board[np.isfinite(T_world_board).all(axis=(1, 2))]
-    chosen = known[np.unique(np.linspace(0, len(known) - 1, min(MOST_PLACES, len(known))).round().astype(int))]
-    places: Array = corners_m @ np.swapaxes(chosen[:, :3, :3], 1, 2) + chosen[:, None, :3, 3]
-    return places
+    known = known[np.unique(np.linspace(0, len(known) - 1, min(MOST_PLACES, len(known))).round().astype(int))]
+    points = (corners_m @ np.swapaxes(known[:, :3, :3], 1, 2) + known[:, None, :3, 3]).reshape(-1, 3)
+    shared = np.sum([visible(camera, points) for camera in cameras], axis=0) >= 2
+    points = points[shared] if shared.any() else points
+    low, high = points.min(axis=0), points.max(axis=0)
+    cell = np.floor((points - low) / max(float((high - low).max()) / THIN, 1e-9)).astype(np.int64)
+    _, first = np.unique(cell, axis=0, return_index=True)
+    visited: Array = points[np.sort(first)]
+    return visited
 
 
-def middle_m(places_m: Array) -> Array:
-    """Return (3,): the middle of the space that the board was carried through, the median of its places."""
-    middle: Array = np.median(places_m.reshape(-1, 3), axis=0)
-    return middle
+def middle_m(visited_m: Array) -> Array:
+    """Return (3,): of the places (points, 3) of the board the one nearest to their median."""
+    nearest: Array = visited_m[np.linalg.norm(visited_m - np.median(visited_m, axis=0), axis=1).argmin()]
+    return nearest
 
 
 def middle_uncertainty(
@@ -70,28 +90,20 @@ def middle_uncertainty(
 ) -> PointUncertainty:
     """Say how far off a point in the middle is, (1,).
 
-    Parameters
-    ----------
-    cameras, errors
-        See `calib.uncertainty.point_uncertainty`.
-    T_world_board
-        (moments, 4, 4), metres; NaN where not known.
-    corners_m
-        (corners, 3) in the board frame, metres.
+    Parameters as for `visited_points`, and the cameras' errors.
     """
-    places = board_places(T_world_board, corners_m)
-    return point_uncertainty(cameras, errors, middle_m(places)[None], places.reshape(-1, 3))
+    visited = visited_points(cameras, T_world_board, corners_m)
+    return point_uncertainty(cameras, errors, middle_m(visited)[None], visited)
 
 
 def slices(
-    cameras: CameraGroup, errors: CameraCovariance, T_world_board: Array, corners_m: Array, heights_m: tuple[float, ...]
+    cameras: CameraGroup, errors: CameraCovariance, visited_m: Array, heights_m: tuple[float, ...]
 ) -> tuple[Slice, ...]:
-    """Say how far off points are at some heights: over where the board was and the cameras stand.
+    """Say how far off points are at some heights: over where the board was, `visited_points`, and the cameras stand.
 
-    Parameters as for `middle_uncertainty`; the names of the heights in `HEIGHTS_M`, or none, come along.
+    The names of the heights in `HEIGHTS_M`, or none, come along.
     """
-    places = board_places(T_world_board, corners_m).reshape(-1, 3)
-    low, high = _extent(cameras, places)
+    low, high = _extent(cameras, visited_m)
     step = float((high - low).max()) / CELLS
     x_m, y_m = (np.arange(low[axis] + step / 2, high[axis], step) for axis in (0, 1))
     names = {height: name for name, height in HEIGHTS_M.items()}
@@ -99,25 +111,24 @@ def slices(
     for z_m in heights_m:
         x, y = np.meshgrid(x_m, y_m)
         points = np.stack([x.ravel(), y.ravel(), np.full(x.size, z_m)], axis=1)
-        found.append(Slice(names.get(z_m, ""), z_m, x_m, y_m, point_uncertainty(cameras, errors, points, places)))
+        found.append(Slice(names.get(z_m, ""), z_m, x_m, y_m, point_uncertainty(cameras, errors, points, visited_m)))
     return tuple(found)
 
 
-def heights_worth_showing(T_world_board: Array, corners_m: Array) -> tuple[float, ...]:
+def heights_worth_showing(visited_m: Array) -> tuple[float, ...]:
     """Return the heights of floor, hip and head; for a space much smaller than a person, three heights of the board.
 
     A board on a table top, or one that never lay on the floor, may have been between 0.1 and 0.4 m only.
     """
-    z_m = board_places(T_world_board, corners_m)[..., 2]
-    low, middle, high = np.percentile(z_m, [2, 50, 98])
+    low, middle, high = np.percentile(visited_m[:, 2], [2, 50, 98])
     if high >= 0.6 * HEIGHTS_M["hip height"]:
         return tuple(HEIGHTS_M.values())
     return tuple(round(float(z), 2) for z in (low, middle, high))
 
 
-def _extent(cameras: CameraGroup, places_m: Array) -> tuple[Array, Array]:
+def _extent(cameras: CameraGroup, visited_m: Array) -> tuple[Array, Array]:
     """Return the corners (2,) of the ground plan: the board's places, and the cameras as far as they are near."""
-    low, high = places_m[:, :2].min(axis=0), places_m[:, :2].max(axis=0)
+    low, high = visited_m[:, :2].min(axis=0), visited_m[:, :2].max(axis=0)
     size = float((high - low).max())
     centers = np.stack([camera.center_m[:2] for camera in cameras])
     near = np.clip(centers, low - 2 * size, high + 2 * size)

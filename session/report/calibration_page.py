@@ -230,11 +230,11 @@ def _place_std(cameras: CameraGroup, diagnostics: Diagnostics, errors: CameraCov
 
 
 def _center_covariance(cameras: CameraGroup, diagnostics: Diagnostics, errors: CameraCovariance) -> Array:
-    from calib.capture_volume import board_places
+    from calib.capture_volume import visited_points
     from calib.uncertainty import center_covariance_m2
 
-    places = board_places(diagnostics.T_world_board, diagnostics.corners_m).reshape(-1, 3)
-    return center_covariance_m2(cameras, errors, places)
+    visited = visited_points(cameras, diagnostics.T_world_board, diagnostics.corners_m)
+    return center_covariance_m2(cameras, errors, visited)
 
 
 def _scene(findings: CalibrationFindings) -> dict[str, Any]:
@@ -260,13 +260,14 @@ def _in_world(cameras: CameraGroup, T_old_new: Array) -> CameraGroup:
 
 
 def _maps(cameras: CameraGroup, diagnostics: Diagnostics) -> Maps:
-    from calib.capture_volume import board_places, heights_worth_showing, middle_uncertainty, slices
+    from calib.capture_volume import heights_worth_showing, middle_uncertainty, slices, visited_points
 
     errors = diagnostics.errors
     assert errors is not None
     T_world_board, corners_m = diagnostics.T_world_board, diagnostics.corners_m
     board_px = diagnostics.coordinate_rms_px
-    layers = slices(cameras, errors, T_world_board, corners_m, heights_worth_showing(T_world_board, corners_m))
+    visited = visited_points(cameras, T_world_board, corners_m)
+    layers = slices(cameras, errors, visited, heights_worth_showing(visited))
     middle = middle_uncertainty(cameras, errors, T_world_board, corners_m)
     drawn, colours = [], []
     for noise_px in (board_px, KEYPOINT_PX):
@@ -278,7 +279,7 @@ def _maps(cameras: CameraGroup, diagnostics: Diagnostics) -> Maps:
             )
         )
         colours.append(charts.bands(together))
-    outline = _ground_outline(board_places(T_world_board, corners_m).reshape(-1, 3))
+    outline = _ground_outline(visited)
     return Maps(
         board_noise_px=board_px,
         keypoint_px=KEYPOINT_PX,

@@ -11,11 +11,11 @@ import pytest
 
 from calib.capture_volume import (
     HEIGHTS_M,
-    board_places,
     heights_worth_showing,
     middle_m,
     middle_uncertainty,
     slices,
+    visited_points,
 )
 from calib.uncertainty import CameraCovariance
 
@@ -37,9 +37,9 @@ def _errors(rig: Any) -> CameraCovariance:
 
 def test_the_middle_is_where_the_board_mostly_was(rig: Any, errors: CameraCovariance) -> None:
     corners = rig.shared.board.corners_m
-    places = board_places(rig.T_world_board, corners)
-    low, high = np.percentile(places.reshape(-1, 3), [25, 75], axis=0)
-    assert ((middle_m(places) > low) & (middle_m(places) < high)).all()
+    visited = visited_points(rig.cameras, rig.T_world_board, corners)
+    low, high = np.percentile(visited, [25, 75], axis=0)
+    assert ((middle_m(visited) > low) & (middle_m(visited) < high)).all()
     found = middle_uncertainty(rig.cameras, errors, rig.T_world_board, corners)
     # Four cameras 2 m away with f = 900 px: 1 px is 2.2 mm across a ray; two rays and more, three coordinates.
     assert 1e-3 < found.per_pixel_m[0] < 4e-3
@@ -52,31 +52,49 @@ def test_the_middle_is_where_the_board_mostly_was(rig: Any, errors: CameraCovari
     assert twice.from_cameras_m[0] == pytest.approx(2 * found.from_cameras_m[0])
 
 
-def test_the_middle_is_better_known_than_the_rim(rig: Any, errors: CameraCovariance) -> None:
+def test_a_board_that_lies_for_long_is_not_the_middle(rig: Any) -> None:
     corners = rig.shared.board.corners_m
-    (layer,) = slices(rig.cameras, errors, rig.T_world_board, corners, (1.0,))
-    assert layer.name == "hip height"
-    total = layer.uncertainty.total_m(1.0).reshape(layer.shape)
-    x, y = np.meshgrid(layer.x_m, layer.y_m)
-    centre = middle_m(board_places(rig.T_world_board, corners))
-    away = np.hypot(x - centre[0], y - centre[1])
-    assert np.nanmedian(total[away < 0.3]) < 0.7 * np.nanmedian(total[away > 1.2])
-    assert np.isnan(total).any()  # behind all cameras nothing is seen
-    assert (np.isnan(total.ravel()) == (layer.uncertainty.views < 2)).all()
+    lying = np.repeat(rig.T_world_board[-1:], 500, axis=0)
+    usual = middle_m(visited_points(rig.cameras, rig.T_world_board, corners))
+    with_lying = middle_m(visited_points(rig.cameras, np.concatenate([rig.T_world_board, lying]), corners))
+    np.testing.assert_allclose(with_lying, usual)
+
+
+def test_where_one_camera_alone_saw_the_board_does_not_count(rig: Any) -> None:
+    corners = rig.shared.board.corners_m
+    aside = rig.T_world_board.copy()
+    aside[:, :3, 3] += [0, 0, 30]  # above all pictures
+    both = np.concatenate([aside, rig.T_world_board])
+    visited = visited_points(rig.cameras, both, corners)
+    assert len(visited) > 10
+    assert visited[:, 2].max() < 3
 
 
 def test_places_without_a_pose_are_left_out(rig: Any) -> None:
     corners = rig.shared.board.corners_m
     some = rig.T_world_board.copy()
     some[::2] = np.nan
-    np.testing.assert_array_equal(board_places(some, corners), board_places(rig.T_world_board[1::2], corners))
+    np.testing.assert_array_equal(
+        visited_points(rig.cameras, some, corners), visited_points(rig.cameras, rig.T_world_board[1::2], corners)
+    )
+
+
+def test_the_middle_is_better_known_than_the_rim(rig: Any, errors: CameraCovariance) -> None:
+    visited = visited_points(rig.cameras, rig.T_world_board, rig.shared.board.corners_m)
+    (layer,) = slices(rig.cameras, errors, visited, (1.0,))
+    assert layer.name == "hip height"
+    total = layer.uncertainty.total_m(1.0).reshape(layer.shape)
+    x, y = np.meshgrid(layer.x_m, layer.y_m)
+    centre = middle_m(visited)
+    away = np.hypot(x - centre[0], y - centre[1])
+    assert np.nanmedian(total[away < 0.3]) < 0.7 * np.nanmedian(total[away > 1.2])
+    assert np.isnan(total).any()  # behind all cameras nothing is seen
+    assert (np.isnan(total.ravel()) == (layer.uncertainty.views < 2)).all()
 
 
 def test_a_table_top_is_cut_where_the_board_was(rig: Any) -> None:
-    corners = rig.shared.board.corners_m
-    assert heights_worth_showing(rig.T_world_board, corners) == tuple(HEIGHTS_M.values())
-    small = rig.T_world_board.copy()
-    small[:, :3, 3] *= 0.2
-    heights = heights_worth_showing(small, 0.2 * corners)
+    visited = visited_points(rig.cameras, rig.T_world_board, rig.shared.board.corners_m)
+    assert heights_worth_showing(visited) == tuple(HEIGHTS_M.values())
+    heights = heights_worth_showing(0.2 * visited)
     assert len(heights) == 3
     assert heights[0] < heights[1] < heights[2] < 0.4
