@@ -29,6 +29,11 @@ OUTLIER_SIGMA = 5.0
 """A corner further from its prediction than its view as a whole, in standard deviations of a corner, is an outlier.
 Normal noise in the plane goes that far 4 times in a million; blur has heavier tails, which is why it is not 3."""
 
+LEAST_OUTLIER_PX = 0.5
+"""No corner closer than this to its prediction is called an outlier: in clean pictures of a board at rest the noise falls
+to 0.02 px, and views that are off by 0.2 px as a whole, while it is carried, would be dropped before their common error
+is known."""
+
 LOST_MOMENT = 6.0
 """A moment this many times as noisy as the median moment is left out as a whole: the board was dropped, turned over or
 swung too fast for the cameras' time stamps."""
@@ -175,7 +180,7 @@ def _robust(state: _State) -> _State:
             break
         noise = independent_noise(state.problem.views, seen, noise_px, len(state.time_s))
         state = state.minimised(seen, noise, CAUCHY, 1e-2)
-    return replace(state, inlier=seen & (state.distance_px < OUTLIER_SIGMA * noise_px))
+    return replace(state, inlier=seen & (state.distance_px < max(LEAST_OUTLIER_PX, OUTLIER_SIGMA * noise_px)))
 
 
 def _refined(state: _State, seen: Mask) -> tuple[_State, ViewNoise]:
@@ -184,7 +189,8 @@ def _refined(state: _State, seen: Mask) -> tuple[_State, ViewNoise]:
         views, moments = state.problem.views, len(state.time_s)
         noise = estimate_noise(views, state.residual_px, state.inlier, moments)
         alone = np.linalg.norm(residual_alone(views.xy_px, state.residual_px, state.inlier), axis=-1)
-        inlier = seen & (np.nan_to_num(alone, nan=np.inf) < OUTLIER_SIGMA * noise.corner_px[:, None])
+        most_px = np.maximum(LEAST_OUTLIER_PX, OUTLIER_SIGMA * noise.corner_px[:, None])
+        inlier = seen & (np.nan_to_num(alone, nan=np.inf) < most_px)
         inlier &= (noise.moment[views.moment] < LOST_MOMENT)[:, None] & (inlier.sum(axis=1, keepdims=True) >= 4)
         noise = estimate_noise(views, state.residual_px, inlier, moments)
         changed = (inlier != state.inlier).sum() > SETTLED * inlier.sum()
