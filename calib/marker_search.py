@@ -67,10 +67,12 @@ class MarkerSearch:
         both = cv2.aruco.Dictionary(np.concatenate([plain, mirrored]), whole.markerSize, whole.maxCorrectionBits)
         own = cv2.aruco.Dictionary(plain, whole.markerSize, whole.maxCorrectionBits)
         self._quick = _detector(both, border_bits)
-        parameters = self._quick.getDetectorParameters()
-        parameters.adaptiveThreshWinSizeMin = parameters.adaptiveThreshWinSizeMax = QUICK_WINDOW_PX
-        parameters.detectInvertedMarker = True
-        self._quick.setDetectorParameters(parameters)
+        self._once = _detector(own, border_bits)
+        for detector in (self._quick, self._once):
+            parameters = detector.getDetectorParameters()
+            parameters.adaptiveThreshWinSizeMin = parameters.adaptiveThreshWinSizeMax = QUICK_WINDOW_PX
+            parameters.detectInvertedMarker = detector is self._quick
+            detector.setDetectorParameters(parameters)
         self._thorough = _detector(own, border_bits)
 
     def quick(self, picture: Image) -> tuple[Markers, bool]:
@@ -83,6 +85,10 @@ class MarkerSearch:
         mirrored = int(flipped.sum()) > len(flipped) / 2
         here = flipped if mirrored else ~flipped
         return Markers(seen.ids[here] % self._count, seen.quads[here]), mirrored
+
+    def once(self, picture: Image) -> Markers:
+        """Look at a picture with one threshold, for markers printed dark on light: most of them."""
+        return _detect(self._once, picture)
 
     def thorough(self, picture: Image) -> Markers:
         """Look at a picture with all of OpenCV's thresholds, for markers printed dark on light."""

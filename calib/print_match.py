@@ -10,6 +10,7 @@ two lines has to keep its window clear of them. What remains as difference tells
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 import numpy.typing as npt
@@ -26,17 +27,21 @@ REACH_PX = (3, 10)
 BLURS_PX = (0.4, 0.6, 0.85, 1.2, 1.7, 2.4, 3.4)
 """Gaussian blurs tried along x and along y, standard deviation; a picture's best are taken for all its corners."""
 
-BLUR_MARGIN_PX = 7
-"""So far beyond the compared pixels the print is drawn: twice the largest blur."""
+BLUR_MARGIN_PX = 6
+"""So far beyond the compared pixels the print is drawn, for what blur brings in."""
 
 BLUR_HOLDS_PX = 0.3
 """Corners that moved by more than this since the blur was judged made it look larger than it is."""
 
-MOST_FOR_BLUR = 8
+SURE_LIKENESS = 0.8
+"""Corners below say nothing of the blur."""
+
+MOST_FOR_BLUR = 6
 """The blur is judged by no more corners than this."""
 
-STEPS = 6
-SMALL_STEP_PX = 0.01
+STEPS = 5
+SMALL_STEP_PX = 0.03
+"""After a step this small the next would be a hundred times smaller: Newton steps shrink as squares."""
 FAR_STEP_PX = 1.0
 """One step moves a corner by no more than this: farther, brightness is no longer linear in the shift."""
 
@@ -138,20 +143,24 @@ class PrintMatch:
         seen, inside = _patches(picture, centre.astype(int), reach)
         weight = near * inside
         some = slice(None, None, -(-len(corners) // MOST_FOR_BLUR))
+        sigma, likeness = np.full(len(corners), np.inf), np.full(len(corners), -1.0)
         for _ in range(2):
-            before = shift
+            before = shift.copy()
             blur, blur_px = _best_blur(drawn[some], seen[some], weight[some], shift[some], reach, blur)
+            moving = np.arange(len(corners))
             for _ in range(STEPS):
-                template = _template(drawn, shift, reach, blur_px)
-                step, sigma = _fit(template, seen, weight)
+                template = _template(drawn[moving], shift[moving], reach, blur_px)
+                step, sigma[moving] = _fit(template, seen[moving], weight[moving])
+                likeness[moving] = _likeness(template[2], seen[moving], weight[moving])
                 step = np.clip(step, -FAR_STEP_PX, FAR_STEP_PX)
                 # A corner that runs away has nothing to hold on to, and its likeness tells.
-                shift = np.clip(shift + step, -reach, reach)
-                if np.abs(step).max() < SMALL_STEP_PX:
+                shift[moving] = np.clip(shift[moving] + step, -reach, reach)
+                moving = moving[np.abs(step).max(axis=1) >= SMALL_STEP_PX]
+                if not len(moving):
                     break
-            if np.abs(shift - before).max() < BLUR_HOLDS_PX:
+            sure = likeness >= SURE_LIKENESS
+            if not sure.any() or np.abs(shift - before)[sure].max() < BLUR_HOLDS_PX:
                 break
-        likeness = _likeness(template[2], seen, weight)
         return Match(centre + shift, np.hypot(sigma, SIGMA_FLOOR_PX), likeness, blur_px, blur)
 
     def _draw_corners(
@@ -217,29 +226,39 @@ def _patches(
     return pixels.astype(np.float32), inside
 
 
-def _kernel(shift: Array, reach: int, blur_px: float, *, slope: bool = False) -> npt.NDArray[np.float32]:
-    """Return matrices (corners, pixels, samples) that shift and blur a line of the print, or take its slope."""
+@cache
+def _windows(reach: int) -> tuple[Array, npt.NDArray[np.intp]]:
+    """Return the distances of a line of samples, and for each pixel (2 reach + 1, samples) its window of the line.
+
+    A pixel's samples are those of the pixel before moved on: so most of the exponentials are taken once for all.
+    """
     wide = reach + BLUR_MARGIN_PX
     samples = SAMPLES * (2 * wide + 1)
-    # A row is the row before moved by a pixel: all are windows of one line, which saves most of the exponentials.
     farthest = reach + wide + 0.5 - 0.5 / SAMPLES
-    distance = (farthest - np.arange(samples + 2 * reach * SAMPLES) / SAMPLES - shift[:, None]).astype(np.float32)
-    line = np.exp(-0.5 * (distance / blur_px) ** 2) / np.float32(SAMPLES * blur_px * np.sqrt(2 * np.pi))
-    if slope:
-        line *= -distance / np.float32(blur_px**2)
-    rows = np.lib.stride_tricks.sliding_window_view(line, samples, axis=1)[:, ::SAMPLES][:, ::-1]
-    return np.ascontiguousarray(rows, dtype=np.float32)
+    distance = farthest - np.arange(samples + 2 * reach * SAMPLES) / SAMPLES
+    start = SAMPLES * np.arange(2 * reach, -1, -1)
+    return distance, start[:, None] + np.arange(samples)
+
+
+def _kernel(shift: Array, reach: int, blur_px: float) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.float32]]:
+    """Return matrices (corners, pixels, samples) that shift and blur a line of the print, and that take its slope."""
+    line, windows = _windows(reach)
+    distance = (line - shift[:, None]).astype(np.float32)
+    kernel = np.exp(distance * distance * np.float32(-0.5 / blur_px**2))
+    kernel *= np.float32(1 / (SAMPLES * blur_px * np.sqrt(2 * np.pi)))
+    slope = distance * kernel
+    slope *= np.float32(-1 / blur_px**2)
+    return kernel.take(windows, axis=1), slope.take(windows, axis=1)
 
 
 def _template(
     drawn: npt.NDArray[np.float32], shift: Array, reach: int, blur_px: tuple[float, float]
 ) -> npt.NDArray[np.float32]:
     """Return (3, corners, n, n): the slopes of the shifted, blurred print along x and y, and itself."""
-    blur_x, blur_y = blur_px
-    kernel_y = _kernel(shift[:, 1], reach, blur_y)
-    lines = drawn @ np.swapaxes(_kernel(shift[:, 0], reach, blur_x), 1, 2)
-    slope_x = kernel_y @ (drawn @ np.swapaxes(_kernel(shift[:, 0], reach, blur_x, slope=True), 1, 2))
-    return np.stack([slope_x, _kernel(shift[:, 1], reach, blur_y, slope=True) @ lines, kernel_y @ lines])
+    kernel_x, slope_x = _kernel(shift[:, 0], reach, blur_px[0])
+    kernel_y, slope_y = _kernel(shift[:, 1], reach, blur_px[1])
+    lines = drawn @ np.swapaxes(kernel_x, 1, 2)
+    return np.stack([kernel_y @ (drawn @ np.swapaxes(slope_x, 1, 2)), slope_y @ lines, kernel_y @ lines])
 
 
 def _best_blur(
@@ -259,9 +278,9 @@ def _best_blur(
 
     def like(blur: tuple[int, int]) -> float:
         if blur[0] not in lines:
-            lines[blur[0]] = drawn @ np.swapaxes(_kernel(shift[:, 0], reach, BLURS_PX[blur[0]]), 1, 2)
+            lines[blur[0]] = drawn @ np.swapaxes(_kernel(shift[:, 0], reach, BLURS_PX[blur[0]])[0], 1, 2)
         if blur not in known:
-            template = _kernel(shift[:, 1], reach, BLURS_PX[blur[1]]) @ lines[blur[0]]
+            template = _kernel(shift[:, 1], reach, BLURS_PX[blur[1]])[0] @ lines[blur[0]]
             known[blur] = float(_likeness(template, seen, weight).mean())
         return known[blur]
 

@@ -13,6 +13,7 @@ import av.container
 import av.video.stream
 import numpy as np
 import numpy.typing as npt
+from av.video.reformatter import ColorRange
 
 from clapcap.errors import MediaError
 from media.completeness import missing_bytes
@@ -21,6 +22,11 @@ from media.image_folder import list_images, read_image, read_times
 from media.orientation import display_matrix, orient
 
 DEFAULT_IMAGE_RATE_HZ = 30.0
+
+# Formats whose first plane is brightness, a byte a pixel.
+LUMA_FIRST = {f"yuv{j}{sampling}p" for j in ("", "j") for sampling in (420, 422, 444)} | {"nv12", "nv21"}
+# Video brightness is 16 to 235, unless the file says that it is 0 to 255.
+FULL_RANGE = np.clip(np.round((np.arange(256) - 16) * (255 / 219)), 0, 255).astype(np.uint8)
 
 # Frames without a usable time stamp wait for the next one that has it, but no more of them than this: each is a whole
 # picture in memory, and a file without any time stamps (raw streams in AVI) would otherwise be held as a whole.
@@ -122,8 +128,23 @@ def decode_frames(path: Path, gray: bool, wanted: Container[int], stop: int | No
 
 def to_image(picture: av.VideoFrame, gray: bool) -> npt.NDArray[np.uint8]:
     """Return a decoded picture as it is displayed."""
-    image = picture.to_ndarray(format="gray" if gray else "rgb24")
+    image = _luma(picture) if gray else picture.to_ndarray(format="rgb24")
     return orient(image.astype(np.uint8, copy=False), display_matrix(picture))
+
+
+def _luma(picture: av.VideoFrame) -> npt.NDArray[np.uint8]:
+    """Return the brightness (height, width), 0 to 255: what libswscale makes of it, in a third of the time."""
+    if picture.format.name not in LUMA_FIRST:
+        return picture.to_ndarray(format="gray").astype(np.uint8, copy=False)
+    plane = picture.planes[0]
+    rows = np.asarray(memoryview(plane), dtype=np.uint8).reshape(plane.height, plane.line_size)
+    luma: npt.NDArray[np.uint8] = rows[:, : plane.width]
+    full = picture.format.name.startswith("yuvj") or picture.color_range == ColorRange.JPEG
+    if full:
+        return luma.copy()
+    import cv2
+
+    return cv2.LUT(luma, FULL_RANGE).astype(np.uint8, copy=False)
 
 
 def nominal_interval_s(stream: av.video.stream.VideoStream) -> float:
