@@ -30,9 +30,9 @@ OUTLIER_SIGMA = 5.0
 Normal noise in the plane goes that far 4 times in a million; blur has heavier tails, which is why it is not 3."""
 
 LEAST_OUTLIER_PX = 0.5
-"""No corner closer than this to its prediction is called an outlier: in clean pictures of a board at rest the noise falls
-to 0.02 px, and views that are off by 0.2 px as a whole, while it is carried, would be dropped before their common error
-is known."""
+"""No corner closer than this to its prediction is called an outlier: in clean pictures of a board at rest the noise
+falls to 0.02 px, and views that are off by 0.2 px as a whole, while it is carried, would be dropped before their common
+error is known."""
 
 LOST_MOMENT = 6.0
 """A moment this many times as noisy as the median moment is left out as a whole: the board was dropped, turned over or
