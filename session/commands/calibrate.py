@@ -47,6 +47,7 @@ def command(
         float | None, typer.Option(help="Side of a marker; by default it keeps its share of the square.")
     ] = None,
     dictionary: Annotated[str | None, typer.Option(help="OpenCV's name of the marker dictionary.")] = None,
+    kind: Annotated[str | None, typer.Option(help="charuco, checkerboard (no markers) or aprilgrid.")] = None,
     print_to: Annotated[
         Path | None, typer.Option("--print", metavar="FILE", help="Write the board there (.pdf, .svg, .png).")
     ] = None,
@@ -112,6 +113,7 @@ def command(
         square_mm,
         marker_mm,
         dictionary,
+        kind,
         print_to,
         videos=tuple(videos or ()),
         names=tuple(names or ()),

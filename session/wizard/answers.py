@@ -20,6 +20,8 @@ class Answers:
         As measured on the print.
     dictionary
         OpenCV's name of the marker dictionary.
+    kind
+        "charuco", "checkerboard" or "aprilgrid".
     print_to
         Write the board there for printing.
     videos
@@ -36,6 +38,7 @@ class Answers:
     square_mm: float | None = None
     marker_mm: float | None = None
     dictionary: str | None = None
+    kind: str | None = None
     print_to: Path | None = None
     videos: tuple[Path, ...] = ()
     names: tuple[str, ...] = ()

@@ -26,6 +26,12 @@ PAPERS = {
 """The largest squares that fit. An odd number of rows is the same in OpenCV's old and new layout; of 50 codes instead
 of 1000, fewer are taken for one another."""
 
+KINDS = {
+    "charuco": "A chessboard with a marker in every white square (ChArUco)",
+    "checkerboard": "A plain chessboard",
+    "aprilgrid": "A grid of tags with small black squares between them (AprilGrid)",
+}
+
 READABLE_PX = 14.0
 """Markers of 7 to 14 px are near the least that the detector reads (docs/example.md)."""
 
@@ -57,6 +63,8 @@ def board_from_flags(board: BoardSettings, answers: Answers) -> BoardSettings:
     """Return the board with what flags say; markers keep their share of the square unless they are given."""
     from calib.boards import parse_size
 
+    if answers.kind is not None and answers.kind not in KINDS:
+        raise SessionError(f'--kind "{answers.kind}" is unknown: needed one of {", ".join(KINDS)}.')
     columns, rows = parse_size(answers.board) if answers.board else (board.columns, board.rows)
     square_mm = board.square_mm if answers.square_mm is None else answers.square_mm
     marker_mm = answers.marker_mm
@@ -69,6 +77,7 @@ def board_from_flags(board: BoardSettings, answers: Answers) -> BoardSettings:
         square_mm=square_mm,
         marker_mm=marker_mm,
         dictionary=answers.dictionary or board.dictionary,
+        kind=answers.kind or board.kind,
     )
     to_board(changed)  # refuses boards that cannot be
     return changed
@@ -95,10 +104,12 @@ def board_step(session: Session, talk: Talk) -> Session:
 
 def in_words(board: BoardSettings) -> str:
     """Describe a board."""
-    return (
-        f"{board.columns} x {board.rows} squares of {board.square_mm:g} mm, markers of {board.marker_mm:g} mm, "
-        f"{board.dictionary}"
-    )
+    size = f"{board.columns} x {board.rows}"
+    if board.kind == "checkerboard":
+        return f"plain chessboard, {size} squares of {board.square_mm:g} mm"
+    if board.kind == "aprilgrid":
+        return f"AprilGrid, {size} tags of {board.marker_mm:g} mm, {board.square_mm:g} mm from tag to tag"
+    return f"{size} squares of {board.square_mm:g} mm, markers of {board.marker_mm:g} mm, {board.dictionary}"
 
 
 def scaled_marker_mm(board: BoardSettings, square_mm: float) -> float:
@@ -138,45 +149,55 @@ def _describe(stated: BoardSettings, terminal: Terminal) -> BoardSettings:
     """Ask for all of a board's spec."""
     from calib.boards import parse_size
 
+    kinds = list(KINDS)
+    kind = kinds[terminal.choose("What does it look like?", list(KINDS.values()), default=kinds.index(stated.kind))]
+    board = dataclasses.replace(stated, kind=kind, dictionary=BoardSettings().dictionary)
+    item = "tag" if kind == "aprilgrid" else "square"
+
+    def read_size(answer: str) -> tuple[int, int]:
+        columns, rows = parse_size(answer)
+        to_board(dataclasses.replace(board, columns=columns, rows=rows))
+        return columns, rows
+
+    size = (stated.columns, stated.rows)
     columns, rows = terminal.ask(
-        "How many squares does it have, across x down?",
-        parse_size,
-        shown=f"{stated.columns}x{stated.rows}",
-        default=(stated.columns, stated.rows),
+        f"How many {item}s does it have, across x down?", read_size, shown=f"{size[0]}x{size[1]}", default=size
     )
+    board = dataclasses.replace(board, columns=columns, rows=rows)
+    what = "From one tag's edge to the next tag's same edge" if kind == "aprilgrid" else "Side of a square"
     square_mm = terminal.ask(
-        "Side of a square, measured with a ruler, in mm?",
-        read_mm,
-        shown=f"{stated.square_mm:g}",
-        default=stated.square_mm,
+        f"{what}, measured with a ruler, in mm?", read_mm, shown=f"{stated.square_mm:g}", default=stated.square_mm
     )
     usual = scaled_marker_mm(stated, square_mm)
+    board = dataclasses.replace(board, square_mm=square_mm, marker_mm=usual)
+    if kind == "checkerboard":
+        return board
 
     def read_marker(answer: str) -> float:
         marker_mm = read_mm(answer)
         if not marker_mm < square_mm:
-            raise SessionError(f"A marker of {marker_mm:g} mm does not fit into a square of {square_mm:g} mm.")
+            raise SessionError(f"A marker of {marker_mm:g} mm does not fit into {square_mm:g} mm.")
         return marker_mm
 
-    marker_mm = terminal.ask(
-        "Side of the black square of a marker, in mm?", read_marker, shown=f"{usual:g}", default=usual
-    )
+    what = "a tag" if kind == "aprilgrid" else "the black square of a marker"
+    marker_mm = terminal.ask(f"Side of {what}, in mm?", read_marker, shown=f"{usual:g}", default=usual)
+    board = dataclasses.replace(board, marker_mm=marker_mm)
+    if kind == "aprilgrid":
+        return board
 
-    def read_dictionary(answer: str) -> str:
+    def read_dictionary(answer: str) -> BoardSettings:
         name = answer.upper() if answer.upper().startswith("DICT_") else f"DICT_{answer.upper()}"
-        to_board(dataclasses.replace(board, dictionary=name))
-        return name
+        found = dataclasses.replace(board, dictionary=name)
+        to_board(found)
+        return found
 
-    board = dataclasses.replace(stated, columns=columns, rows=rows, square_mm=square_mm, marker_mm=marker_mm)
-    dictionary = terminal.ask(
+    default = stated if stated.kind == kind else board
+    return terminal.ask(
         "Which marker dictionary? If you do not know, press Enter: should it be another one, it will be named.",
         read_dictionary,
-        shown=stated.dictionary,
-        default=stated.dictionary,
+        shown=default.dictionary,
+        default=dataclasses.replace(board, dictionary=default.dictionary),
     )
-    board = dataclasses.replace(board, dictionary=dictionary)
-    to_board(board)
-    return board
 
 
 def _print(session: Session, output: Path, terminal: Terminal) -> None:
@@ -206,17 +227,17 @@ def _measure(session: Session, terminal: Terminal, printed: bool) -> Session:
         measured = read_mm(answer)
         if not 1 / MOST_OFF < measured / board.square_mm < MOST_OFF:
             raise SessionError(
-                f"{measured:g} mm is far from the {board.square_mm:g} mm of this board. Measure one square, not a "
+                f"{measured:g} mm is far from the {board.square_mm:g} mm of this board. Measure a square, not a "
                 "marker, in millimetres."
             )
         return measured
 
+    one = "the distance from tag to tag" if board.kind == "aprilgrid" else "one square"
     terminal.say(
-        "Measure one square with a ruler (better: a row of them, divided by their number). It sets the scale of "
-        "everything."
+        f"Measure {one} with a ruler (better: a row of them, divided by their number). It sets the scale of everything."
     )
     shown, default = (f"{board.square_mm:g}", board.square_mm) if printed else ("not printed yet", None)
-    square_mm = terminal.ask("How many mm is one square?", read, shown=shown, default=default)
+    square_mm = terminal.ask(f"How many mm is {one}?", read, shown=shown, default=default)
     if square_mm is None:
         return session
     marker_mm = scaled_marker_mm(board, square_mm)

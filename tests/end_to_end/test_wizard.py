@@ -55,7 +55,11 @@ def test_from_an_empty_folder_to_the_verdict(tmp_path: Path, filmed: Path) -> No
         user.types("9")
         user.sees("Type a number from 1 to 5")
         user.types("5")
+        user.sees("What does it look like? [1]")
+        user.types("")
         user.sees("How many squares")
+        user.types("2x2")
+        user.sees("A board of 2 x 2 squares cannot calibrate")
         user.types("four by five")
         user.sees('"four by five" is no board size')
         user.types("4x5")
@@ -199,13 +203,15 @@ def test_a_board_that_is_not_the_one_stated_is_described(tmp_path: Path, filmed:
     with at_a_terminal(["calibrate", root], tmp_path) as user:
         user.sees("Is that right? [Y/n]")
         user.types("n")
+        user.sees("What does it look like?")
+        user.types("1")
         user.sees("How many squares")
         user.types("4x5")
         user.sees("Side of a square")
         user.types("")
         user.sees("Side of the black square")
         user.types("60")
-        user.sees("does not fit into a square of 54 mm")
+        user.sees("does not fit into 54 mm")
         user.types("")
         user.sees("dictionary?")
         user.types("DICT_4X4_1000")
@@ -305,3 +311,31 @@ def test_filming_live_needs_no_clap(tmp_path: Path) -> None:
     assert done.returncode == 0
     assert "Nothing was recorded" in done.stdout
     assert "\x1b" not in done.stdout
+
+
+def test_other_boards_are_asked_for_what_they_have(tmp_path: Path) -> None:
+    boards = (
+        (("2", "8x6", "8x7", "30"), BoardSettings(8, 7, 30.0, 22.5, "DICT_4X4_1000", "checkerboard")),
+        (("3", "6x6", "31,2", "24"), BoardSettings(6, 6, 31.2, 24.0, "DICT_4X4_1000", "aprilgrid")),
+    )
+    asked = {
+        "2": ("across x down?", "looks the same upside down", "Side of a square"),
+        "3": ("across x down?", "tag's same edge", "Side of a tag"),
+    }
+    for (kind, *answers), board in boards:
+        with at_a_terminal(["calibrate", f"s{kind}"], tmp_path) as user:
+            user.sees("Make it?")
+            user.types("")
+            user.sees("Which board?")
+            user.types("5")
+            user.sees("What does it look like?")
+            user.types(kind)
+            for question, answer in zip(asked[kind], answers, strict=True):
+                user.sees(question)
+                user.types(answer)
+            user.sees("[not filmed yet] >")
+            assert "dictionary?" not in user.said
+            user.types("")
+            assert user.leaves() == 0
+            fits(user)
+        assert Session.open(tmp_path / f"s{kind}").settings.board == board
