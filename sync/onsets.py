@@ -1,4 +1,4 @@
-"""Where sounds begin: the onset envelope of a whole track, and the claps in it."""
+"""Where sounds begin: how the spectrum steps up, and the onsets that stand out."""
 
 from __future__ import annotations
 
@@ -7,104 +7,122 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from media.audio import Audio
-
 Array = npt.NDArray[np.float64]
+Steps = npt.NDArray[np.float32]
 
 HOP_S = 0.005
-# 16 kHz, windows of 16 ms, bands from 500 Hz: below that lie hum, wind and handling; above 7.5 kHz phones differ.
-RATE_HZ = 16_000
-HOP = round(HOP_S * RATE_HZ)
-WINDOW = 256
 BANDS = 24
-LOWEST_HZ, HIGHEST_HZ = 500.0, 7500.0
-# A rise is measured over 10 ms: an attack that falls between two windows is then still seen as a whole.
+LOWEST_HZ, HIGHEST_HZ = 400.0, 7200.0
+# A step is measured over 10 ms: an attack that falls between two windows is then still seen as a whole.
 LAG = 2
-# Ten minutes at once would need gigabytes of spectrogram. Whole seconds are whole samples at every rate.
-BLOCK_S, MARGIN_S = 30, 1
 
-# A clap a few metres away rises by 10 to 40 dB in the mean of the bands, the sharpest moment of ten minutes of steady
-# noise by 3.2 dB, of speech by 6 to 9 dB. Between noise and speech: what is not a clap but common to the tracks serves
-# as well, and whether it is common is for the match to say.
-CLAP_RISE_DB = 5.0
-CLAP_SPACING_S = 0.25
-MAX_CLAPS = 12
+MAX_ONSETS = 48
+SPACING_S = 0.1
+# Of steady noise the sharpest moments of a minute step up by 2 to 2.5 dB in the mean of the bands: what is less is
+# no onset.
+NEEDED_STEP_DB = 1.5
+# A loop of music has its drums a hundred times, more than any clap: what was heard before in nearly the same colour
+# (cosine of the steps, this hop and the next three) counts less by the root of how often.
+ALIKE, COLOUR_HOPS, COMPARED = 0.92, 4, 600
+# An onset lies within two hops of its step; the attack is where the power first reaches this share of its highest.
+ATTACK_WITHIN_S, ATTACK_SHARE, ATTACK_SMOOTH_S = 0.012, 0.2, 0.0005
 
 
 @dataclass(frozen=True, eq=False)
 class Onsets:
-    """The onset envelope of a track.
+    """The onsets of a track.
 
     Attributes
     ----------
-    rise_db
-        (n,), by how much the sound rises within 10 ms, mean over the bands; one value every `HOP_S`.
-    start_s
-        Time of the first value on the camera's clock.
+    steps_db
+        (hops, bands): by how much each band rises within 10 ms; one value every `HOP_S`, the first at the track's
+        start.
+    time_s
+        (onsets,) attacks on the camera's clock, sorted.
+    step_db
+        (onsets,): by how much the sound steps up there, mean over the bands.
     """
 
-    rise_db: Array
-    start_s: float
+    steps_db: Steps
+    time_s: Array
+    step_db: Array
+
+    @classmethod
+    def none(cls) -> Onsets:
+        """Return those of silence."""
+        return cls(np.zeros((0, BANDS), dtype=np.float32), np.zeros(0), np.zeros(0))
 
     @property
     def sharpest_db(self) -> float:
-        """The largest rise of the track."""
-        return float(self.rise_db.max(initial=0.0))
-
-    def claps(self) -> dict[float, float]:
-        """Return time (s) and rise (dB) of the sharpest onsets: at most `MAX_CLAPS`, `CLAP_SPACING_S` apart or more."""
-        claps: dict[float, float] = {}
-        for index in np.argsort(-self.rise_db):
-            time_s = self.start_s + float(index) * HOP_S
-            if self.rise_db[index] < CLAP_RISE_DB or len(claps) == MAX_CLAPS:
-                break
-            if all(abs(time_s - other) >= CLAP_SPACING_S for other in claps):
-                claps[time_s] = float(self.rise_db[index])
-        return dict(sorted(claps.items()))
+        """The largest step of the track, mean over the bands; 0 without one."""
+        return float(self.steps_db.mean(axis=1).max()) if len(self.steps_db) else 0.0
 
 
-def onset_envelope(audio: Audio) -> Onsets:
-    """Measure where the sounds of a track begin.
+def level_steps(power: Steps) -> Steps:
+    """Return by how many dB (hops, bands) each band's level rises, from power spectra (hops, bins) up to 8 kHz.
 
-    The logarithm of the mel spectrum, above a floor at the track's own background, rises: `librosa.onset` takes the
-    mean of the positive differences over the bands (spectral flux; Böck and Widmer 2013).
+    Levels are taken above a floor at the band's own background: spectral flux of the logarithm (Böck and Widmer 2013).
     """
-    import librosa
-
-    duration_s = int(np.ceil(audio.duration_s))
-    blocks = [_mel_power(audio, second) for second in range(0, duration_s, BLOCK_S)]
-    power = np.concatenate(blocks, axis=1) if blocks else np.zeros((BANDS, 0), dtype=np.float32)
-    if power.shape[1] <= LAG:
-        return Onsets(np.zeros(0), audio.start_s)
-    # Digital silence has no background: a floor far below the loudest moment keeps its first faint noise from counting
-    # as an onset.
-    floor = max(float(np.median(power)), 1e-5 * float(power.max()), 1e-12)
-    level_db = 10 * np.log10(1 + power / floor)
-    rise = librosa.onset.onset_strength(S=level_db, sr=RATE_HZ, hop_length=HOP, lag=LAG, center=False)
-    return Onsets(rise.astype(np.float64), audio.start_s)
+    bands = power @ _band_weights(power.shape[1])
+    # Digital silence has no background: a floor far below the loudest moment keeps its first faint noise from counting.
+    floor = np.maximum(np.median(bands, axis=0), 1e-5 * bands.max())
+    level = 10 * np.log10(1 + bands / np.maximum(floor, 1e-30))
+    steps = np.zeros_like(level)
+    steps[LAG:] = np.maximum(level[LAG:] - level[:-LAG], 0)
+    # The step of hop k is that from k - 1 to k + 1: centred.
+    steps[:-1] = steps[1:].copy()
+    return np.asarray(steps, dtype=np.float32)
 
 
-def _mel_power(audio: Audio, second: int) -> npt.NDArray[np.float32]:
-    """Return the mel spectrum (bands, frames) of `BLOCK_S` from a second of the track on; frame k is at k * `HOP_S`."""
-    import librosa
+def find_onsets(steps: Steps, sound: Steps, rate_hz: int, start_s: float) -> Onsets:
+    """Return the onsets that stand out: the highest steps, rare ones before those that repeat."""
+    from scipy.signal import find_peaks
 
-    # The margins keep the seams between blocks from sounding like onsets.
-    margin_s = min(MARGIN_S, second)
-    first = (second - margin_s) * audio.rate_hz
-    last = min((second + BLOCK_S + MARGIN_S) * audio.rate_hz, len(audio.samples))
-    mono = audio.samples[first:last].mean(axis=1)
-    sound = librosa.resample(mono, orig_sr=audio.rate_hz, target_sr=RATE_HZ)
-    padded = np.pad(sound, (WINDOW // 2, WINDOW))
-    power: npt.NDArray[np.float32] = librosa.feature.melspectrogram(
-        y=padded,
-        sr=RATE_HZ,
-        n_fft=WINDOW,
-        hop_length=HOP,
-        center=False,
-        n_mels=BANDS,
-        fmin=LOWEST_HZ,
-        fmax=HIGHEST_HZ,
-    )
-    start = round(margin_s / HOP_S)
-    remaining_s = audio.duration_s - second
-    return power[:, start : start + round(min(BLOCK_S, remaining_s) / HOP_S)]
+    mean = steps.mean(axis=1)
+    peaks, _ = find_peaks(mean, height=NEEDED_STEP_DB, distance=3)
+    peaks = np.sort(peaks[np.argsort(-mean[peaks], kind="stable")[:COMPARED]])
+    if not len(peaks):
+        return Onsets(steps, np.zeros(0), np.zeros(0))
+    rank = mean[peaks] / np.sqrt(_occurrences(steps, peaks))
+    chosen: list[int] = []
+    for place in np.argsort(-rank, kind="stable"):
+        if all(abs(int(peaks[place]) - other) >= SPACING_S / HOP_S for other in chosen):
+            chosen.append(int(peaks[place]))
+        if len(chosen) == MAX_ONSETS:
+            break
+    hops = np.sort(chosen)
+    time_s = start_s + np.array([_attack_s(sound, hop * HOP_S, rate_hz) for hop in hops])
+    return Onsets(steps, time_s, mean[hops].astype(np.float64))
+
+
+def _occurrences(steps: Steps, peaks: npt.NDArray[np.int64]) -> Array:
+    """Return how often each peak (n,) was heard in nearly the same colour, itself included."""
+    places = np.minimum(peaks[:, None] + np.arange(-1, COLOUR_HOPS - 1), len(steps) - 1)
+    colour = steps[places].reshape(len(peaks), -1)
+    colour = colour / np.maximum(np.linalg.norm(colour, axis=1, keepdims=True), 1e-9)
+    return np.asarray((colour @ colour.T > ALIKE).sum(axis=1), dtype=np.float64)
+
+
+def _attack_s(sound: Steps, near_s: float, rate_hz: int) -> float:
+    """Return when the power first reaches `ATTACK_SHARE` of its highest near a time, seconds after the start."""
+    first = max(round((near_s - ATTACK_WITHIN_S) * rate_hz), 0)
+    power = np.square(sound[first : round((near_s + ATTACK_WITHIN_S) * rate_hz)], dtype=np.float64)
+    if not len(power):
+        return near_s
+    n = round(ATTACK_SMOOTH_S * rate_hz)
+    power = np.convolve(power, np.full(n, 1 / n), mode="same")
+    return (first + int(np.argmax(power >= ATTACK_SHARE * power.max()))) / rate_hz
+
+
+def _band_weights(bins: int) -> Steps:
+    """Return triangles (bins, bands) evenly spaced in the logarithm of frequency above 700 Hz, evenly below (mel)."""
+    frequency = np.linspace(0, 8000, bins)
+    low, high = (2595 * np.log10(1 + hz / 700) for hz in (LOWEST_HZ, HIGHEST_HZ))
+    centres = 700 * (10 ** (np.linspace(low, high, BANDS + 2) / 2595) - 1)
+    up = (frequency[:, None] - centres[:-2]) / np.diff(centres)[:-1]
+    down = (centres[2:] - frequency[:, None]) / np.diff(centres)[1:]
+    weights = np.maximum(np.minimum(up, down), 0)
+    # Where a band is narrower than a bin, the nearest bin.
+    nearest = np.abs(frequency[:, None] - centres[1:-1]).argmin(axis=0)
+    weights[nearest, np.arange(BANDS)] = np.maximum(weights[nearest, np.arange(BANDS)], 1e-3)
+    return np.asarray(weights / weights.sum(axis=0), dtype=np.float32)

@@ -33,6 +33,8 @@ class CameraClock:
         In [0, 1].
     verdict
         "ok", or the reason why the estimate is refused.
+    middle_s
+        Camera time at which the errors of offset and rate are independent: where the clock is known best.
     """
 
     offset_s: float
@@ -42,6 +44,7 @@ class CameraClock:
     method: str
     confidence: float
     verdict: str = OK
+    middle_s: float = 0.0
 
     @property
     def ok(self) -> bool:
@@ -55,6 +58,13 @@ class CameraClock:
     def to_camera(self, session_time_s: npt.ArrayLike) -> Array:
         """Map session time to camera time; both in seconds, any shape."""
         return (np.asarray(session_time_s, dtype=np.float64) - self.offset_s) / self.rate
+
+    def std_s(self, camera_time_s: npt.ArrayLike) -> Array:
+        """Return the standard deviation of the session time at some camera times; both in seconds, any shape."""
+        # `offset_std_s` is that at time 0, where the rate's error adds what it does between there and the middle.
+        at_middle = max(self.offset_std_s**2 - (self.rate_std * self.middle_s) ** 2, 0.0)
+        away_s = np.asarray(camera_time_s, dtype=np.float64) - self.middle_s
+        return np.asarray(np.sqrt(at_middle + np.square(self.rate_std * away_s)))
 
 
 @dataclass(frozen=True)
@@ -83,11 +93,13 @@ class TimeMap:
         FileFormatError
             If the file is not a time map.
         """
-        fields = tuple(CameraClock.__dataclass_fields__)
+        fields = tuple(key for key in CameraClock.__dataclass_fields__ if key != "middle_s")
         try:
             document = json.loads(path.read_text(encoding="utf-8"))
             clocks = {
-                str(name): CameraClock(**{key: entry[key] for key in fields})
+                str(name): CameraClock(
+                    **{key: entry[key] for key in fields}, middle_s=float(entry.get("middle_s", 0.0))
+                )
                 for name, entry in document["cameras"].items()
             }
         except (ValueError, KeyError, TypeError, AttributeError) as error:

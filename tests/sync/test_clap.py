@@ -8,8 +8,6 @@ import pytest
 from media.audio import Audio, read_audio
 from media.writer import VideoWriter
 from sync.clap import sync_by_clap
-from sync.onsets import onset_envelope
-from sync.waveform import clap_waveform, match_waveform
 
 EXAMPLE = Path(__file__).parents[2] / "session" / "example"
 
@@ -27,37 +25,10 @@ def errors_s(result, true_offsets_s, at_s=7.0):
     }
 
 
-def test_a_shift_by_half_a_sample_is_found(hear, new_clap):
-    rng = np.random.default_rng(0)
-    clap = claps_at([1.0], rng, new_clap)
-    first = hear(clap, rng, duration_s=2, noise=0)
-    second = hear(clap, rng, duration_s=2, noise=0, offset_s=-0.25 - 0.5 / 48_000)
-    clap = clap_waveform(first, 1.004)
-    assert clap.attack_s == pytest.approx(1, abs=0.0005)
-    match = match_waveform(clap, second, clap.attack_s + 0.25, search_s=0.01)
-    assert match is not None
-    assert match.shift_s * 48_000 == pytest.approx(0.5, abs=0.02)
-    assert match.coherence > 0.995
-
-
-def test_the_waveform_std_is_that_of_repeated_trials(hear, new_clap):
-    rng = np.random.default_rng(1)
-    clap = claps_at([1.0], rng, new_clap)
-    template = clap_waveform(hear(clap, rng, duration_s=2, noise=0), 1.0)
-    matches = [
-        match_waveform(template, hear(clap, rng, duration_s=2, noise=0.1), template.attack_s, search_s=0.005)
-        for _ in range(60)
-    ]
-    spread = np.std([match.shift_s for match in matches])
-    stated = np.median([match.std_s for match in matches])
-    # 60 trials determine a standard deviation to 9 %; that the noise is white in the band is an approximation.
-    assert 0.5 < stated / spread < 2
-
-
 @pytest.mark.parametrize(
     ("case", "tolerance_s"),
     [
-        # The floor is the parabola's bias, 0.02 samples = 0.4 us. Noise adds what the previous test measures: 5 us.
+        # The floor is the parabola's bias, 0.02 samples of 64 kHz = 0.3 us. Noise adds about 5 us.
         ({}, 2e-6),
         ({"noise": 0.2}, 2e-5),
         ({"clip": 0.2}, 2e-5),
@@ -84,8 +55,8 @@ def test_offsets_at_fractions_of_samples_gains_and_mixed_rates(hear, new_clap, c
         assert abs(error) < tolerance_s
         assert clock.confidence > 0.5
         assert clock.method == ("reference" if name == "cam1" else "clap")
-        # What is not known of the way of the sound, a metre, is part of it: 2.9 ms.
-        assert name == "cam1" or 0.0029 < clock.offset_std_s < 0.0035
+        # What is not known of the way of the sound, two metres, is part of it: 5.8 ms.
+        assert name == "cam1" or 0.0058 < clock.offset_std_s < 0.0060
     assert len(result.report["cam2"].claps) >= 2
 
 
@@ -97,10 +68,14 @@ def test_two_claps_minutes_apart_give_the_rate(hear, new_clap):
         "b": hear(claps, rng, duration_s=290, offset_s=1.5, rate=1 + 60e-6),
     }
     clock = sync_by_clap(tracks).time_map.cameras["b"]
-    # 0.3 m of unknown path at each clap, sqrt(2) 0.87 ms / 270 s = 4.6 ppm, is drawn towards 0 by the prior of 50 ppm:
-    # by less than 1 %.
-    assert (clock.rate - 1) * 1e6 == pytest.approx(60, abs=1)
+    # 0.1 m of unknown path at each clap, sqrt(2) 0.29 ms / 270 s = 1.5 ppm, is drawn towards 0 by the prior of 50 ppm:
+    # by 0.1 %. The deviation stated is that of 0.3 m.
+    assert (clock.rate - 1) * 1e6 == pytest.approx(60, abs=0.5)
     assert clock.rate_std * 1e6 == pytest.approx(4.6, abs=0.3)
+    # Between the claps the clock is known best.
+    assert clock.middle_s == pytest.approx(145 - 1.5, abs=1)
+    assert float(clock.std_s(0)) == pytest.approx(clock.offset_std_s)
+    assert float(clock.std_s(144)) < float(clock.std_s(0))
     for camera_s in (0, 140, 288):
         assert float(clock.to_session(camera_s)) == pytest.approx(1.5 + (1 + 60e-6) * camera_s, abs=2e-4)
 
@@ -109,8 +84,8 @@ def test_one_clap_leaves_the_rate_to_the_prior(hear, new_clap):
     rng = np.random.default_rng(4)
     claps = claps_at([6.0], rng, new_clap)
     clock = sync_by_clap({"a": hear(claps, rng), "b": hear(claps, rng, offset_s=2.0)}).time_map.cameras["b"]
-    assert clock.rate == 1
-    assert clock.rate_std == 50e-6
+    assert clock.rate == pytest.approx(1, abs=1e-9)
+    assert clock.rate_std == pytest.approx(50e-6)
 
 
 def test_cameras_without_sound_without_clap_and_after_the_clap_are_refused_by_name(hear, new_clap):
@@ -130,7 +105,7 @@ def test_cameras_without_sound_without_clap_and_after_the_clap_are_refused_by_na
     assert set(refused) == {"mute", "noise", "late"}
     assert refused["mute"].startswith("no sound track.")
     assert refused["noise"].startswith("no clap: the sharpest sound rises by")
-    assert "needed 5 dB" in refused["noise"]
+    assert "needed 3 dB" in refused["noise"]
     for name, verdict in refused.items():
         assert f"--offset {name}=SECONDS" in verdict
         assert result.time_map.cameras[name].offset_std_s >= 1e6
@@ -157,7 +132,7 @@ def test_looped_music_is_refused_as_ambiguous(hear, new_clap):
     bar = [new_clap(rng) for _ in range(4)]
     beats = [(0.5 * i, bar[i % 4]) for i in range(60)]
     result = sync_by_clap({"a": hear(beats, rng), "b": hear(beats, rng, offset_s=2.34)})
-    assert result.time_map.refused["b"].startswith("ambiguous: the second-best alignment with a scores 0.")
+    assert result.time_map.refused["b"].startswith("ambiguous: 1.00 of what speaks for the best")
 
 
 def test_claps_that_contradict_each_other_are_refused(hear, new_clap):
@@ -185,24 +160,11 @@ def test_an_odd_first_camera_does_not_become_the_reference(hear, new_clap):
     assert result.time_map.cameras["d"].offset_s == pytest.approx(-1, abs=1e-5)
 
 
-def test_digital_silence_before_the_sound_is_no_clap(hear):
-    rng = np.random.default_rng(11)
-    audio = hear([], rng, noise=0.001)
-    audio.samples[: 48_000 * 3] = 0
-    assert onset_envelope(audio).sharpest_db < onset_envelope(hear([], rng, noise=0.001)).sharpest_db + 5
+def test_silent_and_empty_tracks_are_refused():
     silent = Audio(np.zeros((48_000, 2), dtype=np.float32), 48_000, 0.0)
     result = sync_by_clap({"a": silent, "b": Audio(np.zeros((0, 1), dtype=np.float32), 48_000, 0.0)})
     assert set(result.time_map.refused) == {"a", "b"}
-
-
-def test_blocks_leave_no_seams(hear, new_clap):
-    rng = np.random.default_rng(12)
-    claps = claps_at([10.0, 45.0], rng, new_clap)
-    onsets = onset_envelope(hear(claps, rng, duration_s=65, noise=0.01, start_s=0.25))
-    np.testing.assert_allclose(list(onsets.claps()), [10, 45], atol=0.012)
-    assert len(onsets.rise_db) == 65 * 200
-    seams = np.concatenate([onsets.rise_db[s * 200 - 4 : s * 200 + 4] for s in (30, 60)])
-    assert seams.max() < np.percentile(onsets.rise_db, 99.9)
+    assert result.time_map.refused["a"].startswith("its sound track is silent.")
 
 
 def test_progress_counts_the_cameras(hear):
