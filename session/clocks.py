@@ -226,6 +226,6 @@ def sync_table(recording: Recording, time_map: TimeMap, terminal: Terminal) -> N
     terminal.table(title, ("camera", "offset s", "± ms", "rate ppm", "method", "confidence", "verdict"), rows)
     if any(clock.ok and clock.method == "clap" for clock in time_map.cameras.values()):
         terminal.say(
-            "± is mostly the sound's way to each camera, 2.9 ms a metre, which is not known here: it is taken to differ "
-            "by 2 m."
+            "± is mostly the sound's way to each camera, 2.9 ms a metre, which is not known here: it is taken to "
+            "differ by 2 m."
         )
