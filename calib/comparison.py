@@ -19,9 +19,9 @@ Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
 AGREE_M, AGREE_DEG = 0.01, 1.0
-"""Cameras within both stand where they stood. Two calibrations of cameras that nobody touched, from the even and the odd
-frames of one recording, differ by up to 1.9 mm and 0.44 degrees (four webcams 1 m apart, 23 shared views each) and by
-1.0 mm and 0.04 degrees (the embedded example, 7 m across); a tripod that is bumped moves by centimetres."""
+"""Cameras within both stand where they stood. Two calibrations of cameras that nobody touched, from the even and
+odd frames of one recording, differ by up to 1.9 mm and 0.44 degrees (four webcams 1 m apart, 23 shared views each) and
+by 1.0 mm and 0.04 degrees (the embedded example, 7 m across); a tripod that is bumped moves by centimetres."""
 
 AGREE_FOCAL = 0.02
 """Share of the focal length: the same calibrations differ by up to 0.6 %; a zoom that anybody would see is 5 %."""

@@ -193,7 +193,7 @@ class Histogram:
 
 def histogram(distance_px: Array, camera: npt.NDArray[np.int64], cameras: int) -> Histogram:
     """Count distances (corners,) by camera (corners,)."""
-    limit = float(np.percentile(distance_px, 99)) * 1.1
+    limit = max(float(np.percentile(distance_px, 99)) * 1.1, 1e-3)
     width = nice_at_most(limit / BINS * 2)
     bins = min(BINS, int(np.ceil(limit / width)))
     place = np.floor(distance_px / width).astype(int)

@@ -200,6 +200,25 @@ def test_without_covariance_the_page_says_less() -> None:
     assert "How accurate, and where" in calibration_page(given)
 
 
+def test_a_camera_that_saw_nothing_and_corners_without_error_are_no_trouble() -> None:
+    given = findings()
+    diagnostics = given.diagnostics
+    own = diagnostics.camera < 2
+    exact = np.where(np.isfinite(diagnostics.residual_px), 0.0, np.nan)
+    few = replace(
+        diagnostics,
+        camera=diagnostics.camera[own],
+        moment=diagnostics.moment[own],
+        frame_index=diagnostics.frame_index[own],
+        xy_px=diagnostics.xy_px[own],
+        residual_px=exact[own],
+        inlier=np.isfinite(exact[own][..., 0]),
+    )
+    text = Reader(calibration_page(replace(given, diagnostics=few))).text
+    assert f"All {own.sum() * len(CORNERS) - 1} corners fit." in text
+    assert "0.00 px" in text
+
+
 def test_what_moved_is_named() -> None:
     given = findings()
     cameras = list(given.cameras)
