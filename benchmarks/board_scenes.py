@@ -124,6 +124,7 @@ def make_scene(spec: SceneSpec, cameras: CameraGroup | None = None) -> Scene:
         acceleration_px_s2=np.stack([track_acceleration(track, time_s, max(0.2, 1.01 / spec.rate_hz)) for track in xy]),
         delay_s=np.zeros((spec.cameras, spec.moments)),
         frame_index=np.tile(np.arange(spec.moments), (spec.cameras, 1)),
+        sigma_px=np.full(xy.shape[:3], np.nan),
     )
     return Scene(cameras, board_path(spec, time_s), shared, strays)
 

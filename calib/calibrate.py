@@ -106,6 +106,7 @@ def calibrate(shared: SharedViews, options: CalibrationOptions | None = None) ->
         xy_px=used.xy_px[camera, moment],
         delay_s=used.delay_s[camera, moment],
         lenses=tuple(estimate.lens for estimate in lenses),
+        sigma_px=_row_rms(used.sigma_px[camera, moment]),
     )
     scene = Scene(_initial_lens(lenses), start.T_cam_world, start.T_world_board[moments], np.zeros(len(SHAPE)))
     corners_m = shared.board.corners_m
@@ -176,6 +177,14 @@ def _refuse_contradiction(shared: SharedViews, views: Views, bundle: BundleResul
                 "causes: this camera is out of sync (check its offset), it was moved or zoomed during the recording, "
                 "or the board bends."
             )
+
+
+def _row_rms(values: Array) -> Array:
+    """Return the root mean square (rows,) of what is known in each row; NaN where nothing is."""
+    known = np.isfinite(values)
+    count = known.sum(axis=1)
+    mean = (np.where(known, values, 0.0) ** 2).sum(axis=1) / np.maximum(count, 1)
+    return np.asarray(np.where(count > 0, np.sqrt(mean), np.nan))
 
 
 def _rms(values: Array) -> float:

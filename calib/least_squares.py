@@ -209,7 +209,7 @@ def normal_equations(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise
     W = np.zeros((moments, common, POSE))
     for camera, own in _chunks(views):
         moment, here = views.moment[own], np.arange(camera * CAMERA, (camera + 1) * CAMERA)
-        part = Views(views.camera[own], moment, views.xy_px[own], views.delay_s[own], views.lenses)
+        part = views.chosen(own)
         pixels, *by = predict_with_jacobians(scene, part, problem.corners_m, problem.path)
         counted = use[own][..., None]
         residual = noise.whiten(np.where(counted, part.xy_px - pixels, 0.0), own)

@@ -24,7 +24,7 @@ from calib.reprojection import Views
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-FLOOR_PX = 0.02
+FLOOR_PX = 0.01
 """No corner detector is better. Keeps the weights finite on exact, synthetic corners."""
 
 RAYLEIGH = 1.1774
@@ -94,9 +94,12 @@ def estimate_noise(views: Views, residual_px: Array, use: Mask, moments: int) ->
     # The basis has taken up 3 of a view's m values, so that the rest looks smaller than the noise.
     left = np.maximum(count - 3, 0)
     rest = rest * np.sqrt(count / np.maximum(left, 1))[:, None]
-    typical = max(FLOOR_PX, _median(rest[use & (left > 1)[:, None]]) / RAYLEIGH)
     own = np.nan_to_num(_row_medians(rest, use)) / RAYLEIGH
-    corner_px = np.sqrt((PRIOR_COORDINATES * typical**2 + 2 * left * own**2) / (PRIOR_COORDINATES + 2 * left))
+    # What the picture tells of a view's noise is right up to a common factor; mixed with what the view itself shows.
+    told = np.where(np.isfinite(views.sigma_px), views.sigma_px, 1.0)
+    factor = _median((own / told)[left > 1]) if (left > 1).any() else 1.0
+    expected = np.maximum(FLOOR_PX, factor * told)
+    corner_px = np.sqrt((PRIOR_COORDINATES * expected**2 + 2 * left * own**2) / (PRIOR_COORDINATES + 2 * left))
     corner_px = np.maximum(corner_px, FLOOR_PX)
 
     together = np.bincount(views.moment[count > 0], minlength=moments)[views.moment]

@@ -16,7 +16,7 @@ rotated vector (J. Sola et al., "A micro Lie theory for state estimation in robo
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -98,6 +98,8 @@ class Views:
         (views,): how long after the moment the frame was taken, by its time stamp.
     lenses
         The cameras' lens models.
+    sigma_px
+        (views,): standard deviation of a corner's coordinate as the picture tells it; NaN where not known.
     """
 
     camera: Index
@@ -105,12 +107,24 @@ class Views:
     xy_px: Array
     delay_s: Array
     lenses: tuple[Lens, ...]
+    sigma_px: Array
 
     def of_moments(self, which: npt.NDArray[np.bool_]) -> Views:
         """Return the views of the moments (moments,) chosen, which are numbered anew."""
         own = which[self.moment]
         number = np.cumsum(which) - 1
-        return Views(self.camera[own], number[self.moment[own]], self.xy_px[own], self.delay_s[own], self.lenses)
+        return replace(self.chosen(np.flatnonzero(own)), moment=number[self.moment[own]])
+
+    def chosen(self, which: npt.NDArray[np.intp]) -> Views:
+        """Return some of the views."""
+        return replace(
+            self,
+            camera=self.camera[which],
+            moment=self.moment[which],
+            xy_px=self.xy_px[which],
+            delay_s=self.delay_s[which],
+            sigma_px=self.sigma_px[which],
+        )
 
 
 def focal_px(lens: Array) -> Array:

@@ -166,4 +166,5 @@ def _shared(views: Sequence[CornerViews], moments: list[dict[str, Rest]], time_s
         acceleration_px_s2=at_rest.copy(),
         delay_s=np.zeros(shape[:2]),
         frame_index=index,
+        sigma_px=np.full(shape[:3], np.nan),
     )

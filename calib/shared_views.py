@@ -52,6 +52,8 @@ class SharedViews:
         (cameras, moments): how long after the moment the camera's frame was taken, by its time stamp; 0 without one.
     frame_index
         (cameras, moments): the frame's place in the camera's video; -1 without one.
+    sigma_px
+        (cameras, moments, corners): standard deviation of x and of y as the picture tells it; NaN where not known.
     """
 
     camera_names: tuple[str, ...]
@@ -63,6 +65,7 @@ class SharedViews:
     acceleration_px_s2: Array
     delay_s: Array
     frame_index: npt.NDArray[np.int64]
+    sigma_px: Array
 
     def __post_init__(self) -> None:
         shape = (len(self.camera_names), len(self.time_s), len(self.board.corners_m), 2)
@@ -73,6 +76,8 @@ class SharedViews:
             raise ValueError(
                 f"delay_s has shape {self.delay_s.shape}, frame_index {self.frame_index.shape}, needed {shape[:2]}"
             )
+        if self.sigma_px.shape != shape[:3]:
+            raise ValueError(f"sigma_px has shape {self.sigma_px.shape}, needed {shape[:3]}")
         if self.image_size_px.shape != (shape[0], 2):
             raise ValueError(f"image_size_px has shape {self.image_size_px.shape}, needed {(shape[0], 2)}")
 
@@ -101,6 +106,7 @@ class SharedViews:
             acceleration_px_s2=self.acceleration_px_s2[:, which],
             delay_s=self.delay_s[:, which],
             frame_index=self.frame_index[:, which],
+            sigma_px=self.sigma_px[:, which],
         )
 
     def at_moments(self, lag_s: Sequence[float] | Array = (0.0,), known_only: bool = False) -> SharedViews:
@@ -278,18 +284,23 @@ def _shared(
     pairs: list[tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]],
     session_time_s: list[Array],
 ) -> SharedViews:
-    """Put frames to moments: for each camera, moments and the frames that belong to them, and all frames' times."""
+    """Put frames to moments: for each camera, moments and the frames that belong to them, and all frames' times.
+
+    Frames that repeat the one before show nothing of their own time: as if the board had not been seen in them.
+    """
     shape = (len(views), len(time_s))
     xy = np.full((*shape, len(board.corners_m), 2), np.nan)
     velocity, acceleration = xy.copy(), xy.copy()
     delay = np.zeros(shape)
     index = np.full(shape, -1, dtype=np.int64)
+    sigma = np.full(xy.shape[:3], np.nan)
     for camera, (view, (moment, frame), own_s) in enumerate(zip(views, pairs, session_time_s, strict=True)):
-        xy[camera, moment] = view.xy_px[frame]
+        xy[camera, moment] = np.where(view.repeated[frame, None, None], np.nan, view.xy_px[frame])
         velocity[camera, moment] = track_velocity(view.xy_px, own_s, MAX_GAP_S)[frame]
         acceleration[camera, moment] = track_acceleration(view.xy_px, own_s, MAX_GAP_S)[frame]
         delay[camera, moment] = own_s[frame] - time_s[moment]
         index[camera, moment] = view.frame_index[frame]
+        sigma[camera, moment] = view.sigma_px[frame]
     return SharedViews(
         camera_names=tuple(view.camera for view in views),
         board=board,
@@ -300,6 +311,7 @@ def _shared(
         acceleration_px_s2=acceleration,
         delay_s=delay,
         frame_index=index,
+        sigma_px=sigma,
     )
 
 

@@ -122,7 +122,16 @@ def make_rig(
     sizes = np.tile(SIZE, (cameras, 1))
     index = np.tile(np.arange(moments), (cameras, 1))
     shared = SharedViews(
-        group.names, board, sizes, time_s, xy, velocity, acceleration, np.zeros((cameras, moments)), index
+        camera_names=group.names,
+        board=board,
+        image_size_px=sizes,
+        time_s=time_s,
+        xy_px=xy,
+        velocity_px_s=velocity,
+        acceleration_px_s2=acceleration,
+        delay_s=np.zeros((cameras, moments)),
+        frame_index=index,
+        sigma_px=np.full(xy.shape[:3], np.nan),
     )
     return Rig(group, pose(time_s), shared, strays)
 

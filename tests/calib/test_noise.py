@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ def make_views(cameras, moments, rng):
     """The same grid of 24 corners in every view, each view somewhere else."""
     camera, moment = (index.ravel() for index in np.indices((cameras, moments)))
     xy = 30 * GRID + rng.uniform(0, 1000, (cameras * moments, 1, 2))
-    return Views(camera, moment, xy, np.zeros(len(camera)), (brown.LENS,) * cameras)
+    return Views(camera, moment, xy, np.zeros(len(camera)), (brown.LENS,) * cameras, np.full(len(camera), np.nan))
 
 
 def test_whitening_by_hand():
@@ -51,6 +53,20 @@ def test_noise_is_told_apart():
     assert noise.stretch_px == pytest.approx(0.2 * np.sqrt(1.5), rel=0.1)
     white = noise.whiten(residual)
     assert white.std() == pytest.approx(1, rel=0.1)
+
+
+def test_what_the_picture_tells_of_views_counts():
+    """Half of the views are blurred: two corners more or less say little of their noise, the picture says it."""
+    rng = np.random.default_rng(6)
+    views = make_views(2, 500, rng)
+    blurred = np.arange(1000) % 2 == 0
+    views = replace(views, sigma_px=np.where(blurred, 0.2, 0.05))
+    use = np.zeros((1000, 24), dtype=bool)
+    use[:, [0, 5, 18, 23, 9]] = True
+    residual = rng.normal(0, 2 * views.sigma_px[:, None, None], views.xy_px.shape)  # the told noise is half of it
+    noise = estimate_noise(views, residual, use, 500)
+    assert np.median(noise.corner_px[blurred]) == pytest.approx(0.4, rel=0.2)
+    assert np.median(noise.corner_px[~blurred]) == pytest.approx(0.1, rel=0.2)
 
 
 def test_independent_noise_only_scales():

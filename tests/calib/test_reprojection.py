@@ -25,7 +25,7 @@ def problem():
     T_world_board[:, :3, 3] = [[0, 0, 1.5], [0.2, 0.1, 1.8], [-0.2, 0.1, 1.3]]
     camera, moment = np.array([0, 1, 0, 1, 0]), np.array([0, 0, 1, 1, 2])
     xy_px = np.zeros((5, len(BOARD.corners_m), 2))
-    views = Views(camera, moment, xy_px, rng.normal(0, 0.01, 5), (brown.LENS, fisheye.LENS))
+    views = Views(camera, moment, xy_px, rng.normal(0, 0.01, 5), (brown.LENS, fisheye.LENS), np.full(5, np.nan))
     # The last moment's path is not known.
     path = Path(
         np.array([True, True, False]),
