@@ -39,7 +39,8 @@ def command(
         typer.Option(metavar="V...", help="The cameras' videos of the board, or their folder, to bring in."),
     ] = None,
     names: Annotated[
-        list[str] | None, typer.Option(metavar="NAME...", help="What to call the cameras of --videos, in order.")
+        list[str] | None,
+        typer.Option(metavar="NAME...", help="What to call the cameras of --videos or --live, in order."),
     ] = None,
     board: Annotated[str | None, typer.Option(metavar="COLSxROWS", help="Squares of the board, across x down.")] = None,
     square_mm: Annotated[float | None, typer.Option(help="Side of a square, as measured on the print.")] = None,

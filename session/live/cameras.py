@@ -195,30 +195,38 @@ class Webcam:
         return driver_s if 0 <= now_s - driver_s < FRESH_S else now_s
 
 
-def open_cameras(sources: Sequence[str]) -> list[LiveCamera]:
-    """Return the cameras meant by numbers, addresses or files; not started yet.
+def open_cameras(sources: Sequence[str], names: Sequence[str] = ()) -> list[LiveCamera]:
+    """Return the cameras meant by numbers, addresses or files, called by the names in the same order; not started yet.
+
+    Without names they are cam1, cam2, ..., and files are called as they are.
 
     Raises
     ------
     MediaError
-        If a source is none of these, or named twice.
+        If a source is none of these or named twice, or the names are not as many.
     """
     cameras: list[LiveCamera] = []
+    if names and len(names) != len(sources):
+        raise MediaError(f"--names gives {len(names)} names for {len(sources)} cameras. Name each, in order.")
     if len(set(sources)) < len(sources):
         raise MediaError(f"--live {' '.join(sources)} names a camera twice. Name each once: --live 0 1")
     for number, source in enumerate(sources, start=1):
+        is_file = Path(source).is_file()
+        name = names[number - 1] if names else Path(source).stem if is_file else f"cam{number}"
+        if Path(name).name != name or name.startswith("."):
+            raise MediaError(f'"{name}" cannot name a camera. Use a plain word, such as cam1.')
         if source.isdecimal():
-            cameras.append(Webcam(f"cam{number}", int(source)))
+            cameras.append(Webcam(name, int(source)))
         elif "://" in source:
-            cameras.append(Webcam(f"cam{number}", source))
-        elif Path(source).is_file():
-            cameras.append(FileCamera(Path(source).stem, Path(source)))
+            cameras.append(Webcam(name, source))
+        elif is_file:
+            cameras.append(FileCamera(name, Path(source)))
         else:
             raise MediaError(
                 f'"{source}" is no camera: needed the number of a webcam (0, 1, ...), the address of a stream '
                 "(rtsp://...), or a video file."
             )
-    names = [camera.name for camera in cameras]
-    if len(set(names)) < len(names):
-        raise MediaError(f"Two of the files would be camera {names[0]}: name them differently.")
+    called = [camera.name for camera in cameras]
+    if len(set(called)) < len(called):
+        raise MediaError(f"Two of {', '.join(called)} have one name. Give each its own: --names cam1 cam2")
     return cameras

@@ -27,7 +27,7 @@ class Answers:
     videos
         Files or folders to bring into the calibration.
     names
-        What to call their cameras, in the same order.
+        What to call the cameras of `videos` or `live`, in the same order.
     live
         Webcams, streams or files to film with now.
     record

@@ -39,17 +39,24 @@ def _film(session: Session, talk: Talk) -> bool:
     from session.live.cameras import open_cameras
     from session.live.film import film_live
 
-    cameras = open_cameras(talk.answers.live)
-    record = talk.answers.record
+    cameras = open_cameras(talk.answers.live, talk.answers.names)
+    terminal, record = talk.terminal, talk.answers.record
     if talk.asks:
-        talk.terminal.heading("Filming")
-        talk.terminal.say(
+        terminal.heading("Filming")
+        terminal.say(
             "Fix the cameras, then carry the board through the space. What to do next stands below the pictures: "
             "they show where each camera has seen the board. It stops by itself when that is enough."
         )
-    enough = film_live(session, cameras, talk.terminal, record)
-    talk.terminal.say("Every camera has seen enough." if enough else "Some of it was not seen; the verdict will tell.")
+    try:
+        enough = film_live(session, cameras, terminal, record)
+    except KeyboardInterrupt:
+        if not (record and session.calibration.timestamps.exists()):
+            raise
+        terminal.say("Stopped. What was filmed is kept; to calibrate from it:")
+        terminal.command(f"clapcap calibrate {session.root}")
+        return False
+    terminal.say("Every camera has seen enough." if enough else "Some of it was not seen; the verdict will tell.")
     if not record:
-        talk.terminal.say("Nothing was recorded. To film and calibrate:")
-        talk.terminal.command(f"clapcap calibrate {session.root} --live {' '.join(talk.answers.live)}")
+        terminal.say("Nothing was recorded. To film and calibrate:")
+        terminal.command(f"clapcap calibrate {session.root} --live {' '.join(talk.answers.live)}")
     return record

@@ -29,6 +29,8 @@ from session.live.screen import live_screen
 from session.new import create_session
 from session.settings import BoardSettings
 from session.terminal import Terminal
+from session.wizard.answers import Answers, Talk
+from session.wizard.conversation import prepare
 from sync.timestamps import read_timestamps
 
 SIZE = (64, 48)
@@ -165,6 +167,13 @@ def test_sources_that_are_none(sources: list[str], says: str) -> None:
 
 def test_sources_get_names() -> None:
     assert [camera.name for camera in open_cameras(["0", "rtsp://garden/1"])] == ["cam1", "cam2"]
+    assert [camera.name for camera in open_cameras(["0", "1"], ["left", "right"])] == ["left", "right"]
+    with pytest.raises(MediaError, match="1 names for 2 cameras"):
+        open_cameras(["0", "1"], ["left"])
+    with pytest.raises(MediaError, match="have one name"):
+        open_cameras(["0", "1"], ["left", "left"])
+    with pytest.raises(MediaError, match="cannot name a camera"):
+        open_cameras(["0"], ["../left"])
 
 
 def test_what_is_recorded_is_what_was_seen_and_when(opened: Session, screen: Terminal) -> None:
@@ -193,6 +202,20 @@ def test_interrupted_it_keeps_what_was_filmed(opened: Session, screen: Terminal)
     assert len(list(read_frames(opened.calibration.folder / "cam1.mp4"))) == 5
     assert opened.calibration.timestamps.exists()
     assert all(camera.stopped for camera in cameras)
+
+
+def test_stopped_by_ctrl_c_the_wizard_says_how_to_go_on(
+    opened: Session, screen: Terminal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def ctrl_c() -> None:
+        raise KeyboardInterrupt
+
+    scripted = [ScriptedCamera("cam1", 5, ctrl_c)]
+    monkeypatch.setattr("session.live.cameras.open_cameras", lambda sources, names: scripted)
+    assert prepare(opened, Talk(screen, Answers(live=("0",)), asks=False)) is None
+    assert "What was filmed is kept" in said(screen)
+    assert f"  clapcap calibrate {opened.root}" in said(screen).split("\n")
+    assert opened.calibration.timestamps.exists()
 
 
 def test_q_ends_it(opened: Session, screen: Terminal, monkeypatch: pytest.MonkeyPatch) -> None:
