@@ -164,6 +164,7 @@ def estimate_lens(
             f"needed {FEWEST_VIEWS}. Carry the board through this camera's view too, tilted, near and far."
         )
     prior = known or usual_prior(brown.LENS, size_px)
+    corners_m = corners_m - corners_m.mean(axis=0)  # turning a board about its middle does not move it
     places, begin = choose_views(corners_m, xy_px, size_px, prior)
     chosen = xy_px[places]
     fitted, gain = fit_lens(corners_m, chosen, size_px, prior, begin), np.nan
