@@ -22,7 +22,7 @@ lint: $(VENV)/.ready-dev
 	$(BIN)/lint-imports
 
 bench: $(VENV)/.ready-dev
-	for name in calibration triangulation; do $(BIN)/python -m benchmarks.$$name || exit 1; done
+	for name in calibration calibration_synthetic triangulation; do $(BIN)/python -m benchmarks.$$name || exit 1; done
 
 docs: $(VENV)/.ready-dev
 	$(BIN)/pytest tests/end_to_end/test_docs.py
