@@ -24,6 +24,9 @@ COVERAGE_STEPS = (1, 3, 10, 30, 100)
 MOST_VECTORS = 1200
 """More of them over one picture run into each other, and make the page heavy."""
 
+MOST_CROSSES = 400
+"""Likewise, of corners that were left out."""
+
 BINS = 28
 
 BANDS_MM = tuple(digit * 10.0**power for power in range(-2, 4) for digit in (1, 1.5, 2, 3, 5, 7))
@@ -89,7 +92,7 @@ class Vectors:
     mean
         Path of the mean vectors of cells: what is left of the lens.
     outliers
-        Path of crosses where corners were left out.
+        Path of crosses where corners were left out, or of some of them.
     magnified
         How many times longer than in the picture they are drawn.
     bar_px
@@ -133,7 +136,7 @@ def vectors(
     longer = float(size_px.max())
     magnified = nice_at_most(longer / 25 / max(typical_px, 1e-3))
     used = np.flatnonzero(inlier)
-    chosen = np.sort(rng.choice(used, MOST_VECTORS, replace=False)) if len(used) > MOST_VECTORS else used
+    chosen, left_out = _some(used, MOST_VECTORS, rng), _some(np.flatnonzero(~inlier), MOST_CROSSES, rng)
     starts, steps = (xy_px - residual_px)[chosen], residual_px[chosen] * magnified
     single = "".join(
         f"M{x:.0f} {y:.0f}l{dx:.1f} {dy:.1f}" for (x, y), (dx, dy) in zip(starts.tolist(), steps.tolist(), strict=True)
@@ -141,10 +144,14 @@ def vectors(
     arm = longer / 160
     crosses = "".join(
         f"M{x - arm:.0f} {y - arm:.0f}l{2 * arm:.0f} {2 * arm:.0f}m0 {-2 * arm:.0f}l{-2 * arm:.0f} {2 * arm:.0f}"
-        for x, y in xy_px[~inlier].tolist()
+        for x, y in xy_px[left_out].tolist()
     )
     mean = _mean_arrows(xy_px[used], residual_px[used] * magnified, longer / 10)
     return Vectors(single, mean, crosses, magnified, nice_at_most(longer / 12 / magnified), len(chosen), len(used))
+
+
+def _some(all_: npt.NDArray[np.intp], most: int, rng: np.random.Generator) -> npt.NDArray[np.intp]:
+    return np.sort(rng.choice(all_, most, replace=False)) if len(all_) > most else all_
 
 
 def _mean_arrows(xy_px: Array, step_px: Array, cell_px: float) -> str:
