@@ -21,6 +21,10 @@ Image = npt.NDArray[np.uint8]
 LARGEST_SEARCH_PX = 1000
 """Larger pictures are searched at a smaller size; the match takes place in the picture as it is."""
 
+LEAST_SHARE = 0.7
+"""Of the corners that must look like those of the print, or else it is another board (one with markers in its squares)
+or upside down."""
+
 LIKENESS = 0.8
 """A corner below is not there: as for markers (`calib.charuco_finder`)."""
 
@@ -57,7 +61,8 @@ class CheckerboardFinder:
         if shrink > 1:
             small = cv2.resize(picture, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
         grid = (self._board.columns - 1, self._board.rows - 1)
-        found, corners = cv2.findChessboardCornersSB(small, grid, flags=cv2.CALIB_CB_NORMALIZE_IMAGE)
+        flags = cv2.CALIB_CB_NORMALIZE_IMAGE | cv2.CALIB_CB_EXHAUSTIVE
+        found, corners = cv2.findChessboardCornersSB(small, grid, flags=flags)
         if not found:
             return None
         xy = (np.reshape(corners, (-1, 2)).astype(np.float64) + 0.5) * shrink - 0.5
@@ -82,7 +87,7 @@ class CheckerboardFinder:
         ids = np.arange(len(xy))
         match = self._match.match(picture, xy, ids, np.asarray(H, dtype=np.float64), self._blur)
         there = match.likeness >= LIKENESS
-        if not there.any():
+        if there.mean() < LEAST_SHARE:
             return None
         self._blur = match.blur
         return Sighting(

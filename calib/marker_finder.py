@@ -12,7 +12,7 @@ side: `calib.corner_run` decides for all cameras together.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
@@ -21,7 +21,7 @@ import numpy.typing as npt
 
 from calib.board_finder import Sighting
 from calib.boards import Board
-from calib.marker_search import NO_MARKERS, Markers, MarkerSearch
+from calib.marker_search import LARGEST_READ_PX, NO_MARKERS, Markers, MarkerSearch
 from calib.print_match import PrintMatch, apply_homography
 
 Array = npt.NDArray[np.float64]
@@ -175,7 +175,7 @@ class MarkerFinder:
         last, seen = self._last, None
         self._pictures += 1
         if last is not None:
-            seen = self._look(image, _box(self._outline(last), image, self._moved), last.mirrored)
+            seen = self._look(image, _box(self._outline(last), image, self._moved), last.mirrored, self._side(last))
         if seen is None:
             seen = self._look_everywhere(image)
         if seen is not None:
@@ -203,7 +203,7 @@ class MarkerFinder:
         quads = (markers.quads + [left, top] + 0.5) * shrink - 0.5
         side = float(np.median(np.linalg.norm(quads - np.roll(quads, 1, axis=1), axis=-1)))
         around = np.concatenate([quads.reshape(-1, 2) - 3 * side, quads.reshape(-1, 2) + 3 * side])
-        return self._look(image, _box(around, image, np.zeros(2)), mirrored)
+        return self._look(image, _box(around, image, np.zeros(2)), mirrored, side)
 
     def _changed(self, image: Image) -> Box | None:
         """Return the part of the picture that has changed since it was last searched, or None."""
@@ -229,23 +229,24 @@ class MarkerFinder:
         right, bottom = np.minimum(high, [width, height])
         return int(left), int(top), int(right), int(bottom)
 
-    def _look(self, image: Image, box: Box, mirrored: bool) -> Sighting | None:
+    def _look(self, image: Image, box: Box, mirrored: bool, side: float) -> Sighting | None:
         """Look closely at a part of the picture, and at a larger one if the board lies across its edge."""
-        seen = self._look_once(image, box, mirrored)
+        seen = self._look_once(image, box, mirrored, side)
         if seen is None:
             return None
         needed = _box(self._outline(seen), image, np.zeros(2), grown=0.05)
         if needed[0] < box[0] or needed[1] < box[1] or needed[2] > box[2] or needed[3] > box[3]:
-            again = self._look_once(image, needed, mirrored)
+            again = self._look_once(image, needed, mirrored, self._side(seen))
             if again is not None and again.count >= seen.count:
                 return again
         return seen
 
-    def _look_once(self, image: Image, box: Box, mirrored: bool) -> Sighting | None:
+    def _look_once(self, image: Image, box: Box, mirrored: bool, side: float) -> Sighting | None:
         left, top, right, bottom = box
         part = np.ascontiguousarray(image[top:bottom, left:right])
         if mirrored:
             part = np.ascontiguousarray(part[:, ::-1])
+        shrink = max(1, int(side / LARGEST_READ_PX))
         most = int(self._corners.argmax())
         prints = [self._prints[most]] if self._corners[most] >= DECIDED_CORNERS else self._prints
         best: Sighting | None = None
@@ -254,7 +255,7 @@ class MarkerFinder:
             picture = np.bitwise_not(part) if inverted else part
             markers, fits = NO_MARKERS, 0
             for search in (self._search.once, self._search.thorough):
-                before, markers = markers, search(picture)
+                before, markers = markers, _shrunk(search, picture, shrink)
                 if best is not None and set(markers.ids) == set(before.ids):
                     break
                 fits = 0
@@ -300,10 +301,26 @@ class MarkerFinder:
         xy[ids[there]], sigma[ids[there]] = match.xy_px[there], match.sigma_px[there]
         return Sighting(print_.board, xy, sigma, max(match.blur_px), H), int(fits.sum())
 
+    def _side(self, seen: Sighting) -> float:
+        """Return about how large a marker is in the picture: at most the side of a square, pixels."""
+        print_ = self._prints[0]
+        return float(np.median(print_.match.side_px(seen.H_picture_print, np.arange(len(print_.corners_m)))))
+
     def _outline(self, seen: Sighting) -> Array:
         board = self._prints[0].board
         ends = np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) * [board.width_m, board.height_m]
         return apply_homography(seen.H_picture_print, ends)
+
+
+def _shrunk(search: Callable[[Image], Markers], picture: Image, shrink: int) -> Markers:
+    """Search a picture at a part of its size."""
+    import cv2
+
+    if shrink == 1:
+        return search(picture)
+    small = cv2.resize(picture, None, fx=1 / shrink, fy=1 / shrink, interpolation=cv2.INTER_AREA)
+    markers = search(small.astype(np.uint8, copy=False))
+    return Markers(markers.ids, (markers.quads + 0.5) * shrink - 0.5)
 
 
 def _box(points: Array, image: Image, moved: Array, grown: float = GROWN) -> Box:

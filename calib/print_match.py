@@ -42,6 +42,13 @@ MOST_FOR_BLUR = 6
 STEPS = 5
 SMALL_STEP_PX = 0.03
 """After a step this small the next would be a hundred times smaller: Newton steps shrink as squares."""
+ROUGH_STEPS = 2
+"""So many steps with the print drawn by the homography of the markers, which are found to a few tenths of a pixel; then
+it is drawn by that of the corners."""
+
+SPARE_CORNERS = 6
+"""So many corners give a better homography than the markers."""
+
 FAR_STEP_PX = 1.0
 """One step moves a corner by no more than this: farther, brightness is no longer linear in the shift."""
 
@@ -135,6 +142,21 @@ class PrintMatch:
         blur
             Places in `BLURS_PX` to start from, such as those of the frame before.
         """
+        rough = self._match(picture, xy_px, corners, H_picture_print, blur, ROUGH_STEPS)
+        sure = rough.likeness >= SURE_LIKENESS
+        H = _homography(self._corners_m[corners[sure]], rough.xy_px[sure])
+        return self._match(picture, rough.xy_px, corners, H_picture_print if H is None else H, blur)
+
+    def _match(
+        self,
+        picture: Image,
+        xy_px: Array,
+        corners: npt.NDArray[np.intp],
+        H_picture_print: Array,
+        blur: tuple[int, int],
+        rough_steps: int = 0,
+    ) -> Match:
+        """Match with one homography: until the steps are small and the blur is found, or with the blur as it is."""
         side = float(np.median(self.side_px(H_picture_print, corners)))
         reach = int(np.clip(round(REACH_SQUARES * side), *REACH_PX))
         centre = np.round(xy_px)
@@ -146,9 +168,11 @@ class PrintMatch:
         sigma, likeness = np.full(len(corners), np.inf), np.full(len(corners), -1.0)
         for _ in range(2):
             before = shift.copy()
-            blur, blur_px = _best_blur(drawn[some], seen[some], weight[some], shift[some], reach, blur)
+            blur_px = BLURS_PX[blur[0]], BLURS_PX[blur[1]]
+            if not rough_steps:
+                blur, blur_px = _best_blur(drawn[some], seen[some], weight[some], shift[some], reach, blur)
             moving = np.arange(len(corners))
-            for _ in range(STEPS):
+            for _ in range(rough_steps or STEPS):
                 template = _template(drawn[moving], shift[moving], reach, blur_px)
                 step, sigma[moving] = _fit(template, seen[moving], weight[moving])
                 likeness[moving] = _likeness(template[2], seen[moving], weight[moving])
@@ -159,7 +183,7 @@ class PrintMatch:
                 if not len(moving):
                     break
             sure = likeness >= SURE_LIKENESS
-            if not sure.any() or np.abs(shift - before)[sure].max() < BLUR_HOLDS_PX:
+            if rough_steps or not sure.any() or np.abs(shift - before)[sure].max() < BLUR_HOLDS_PX:
                 break
         return Match(centre + shift, np.hypot(sigma, SIGMA_FLOOR_PX), likeness, blur_px, blur)
 
@@ -193,6 +217,16 @@ class PrintMatch:
         squares = (squares - self._corners_m[corners][:, None, None]) / self._square_m
         near = (np.abs(squares) <= 0.5).all(axis=-1).astype(np.float32)
         return drawn / np.float32(255), near
+
+
+def _homography(print_m: Array, picture_px: Array) -> Array | None:
+    """Return the homography of corners that fix it with some to spare; None of fewer, or of corners on a line."""
+    import cv2
+
+    if len(print_m) < SPARE_CORNERS or np.linalg.matrix_rank(print_m - print_m.mean(axis=0), tol=1e-6) < 2:
+        return None
+    found, _ = cv2.findHomography(print_m, picture_px, 0)
+    return None if found is None or not np.isfinite(found).all() else np.asarray(found, dtype=np.float64)
 
 
 def apply_homography(H: Array, points: Array) -> Array:
