@@ -129,7 +129,8 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
         refuse_disconnected(shared)
         lenses = preset_priors(session, {view.camera: view.image_size_px for view in views})
         started = time.perf_counter()
-        result = solve(shared, settings.solver, settings.floor_time_s, settings.floor == "board", lenses)
+        with terminal.progress("solving"):
+            result = solve(shared, settings.solver, settings.floor_time_s, settings.floor == "board", lenses)
         seconds = time.perf_counter() - started
         verdict = judge(shared, result, middle_error_m(result))
         report = result.report

@@ -35,6 +35,9 @@ def say_where_it_stands(session: Session, terminal: Terminal) -> None:
     settings = session.settings
     cameras = list(session.calibration.videos)
     measured = "measured" if settings.calibration.board_measured else "not measured yet"
+    board = f"{in_words(settings.board)}; {measured}"
+    if not (settings.calibration.board_measured or cameras) and settings.board == BoardSettings():
+        board = "not chosen yet"
     if session.calibration.timestamps.exists():
         clocks = "by timestamps.csv"
     elif settings.recording(CALIBRATION).sync == "frames":
@@ -48,7 +51,7 @@ def say_where_it_stands(session: Session, terminal: Terminal) -> None:
     terminal.heading(f"{session.root}: where it stands")
     terminal.facts(
         [
-            ("board", f"{in_words(settings.board)}; {measured}"),
+            ("board", board),
             ("videos", f"{len(cameras)} cameras: {', '.join(cameras)}" if cameras else "none yet"),
             ("timing", clocks),
             ("calibrated", done),

@@ -49,6 +49,7 @@ def test_from_an_empty_folder_to_the_verdict(tmp_path: Path, filmed: Path) -> No
         user.types("perhaps")
         user.sees('"perhaps" is neither yes nor no')
         user.types("y")
+        user.sees("board not chosen yet")
         user.sees("videos none yet")
         user.sees("calibrated not yet")
         user.sees("Which board? [1]")
