@@ -13,7 +13,7 @@ from session.report.pictures import Picture, cut_out, jpeg
 
 MOST = 12
 
-HALF_PX = (18, 90)
+HALF_PX = (14, 90)
 """Half the side of a piece, at least and at most: smaller shows no corner, larger is no detail any more."""
 
 SHOWN_PX = 220
@@ -83,7 +83,7 @@ def show_outliers(
         own = diagnostics.xy_px[view]
         others = np.linalg.norm(own - seen, axis=1)
         others = others[np.isfinite(others) & (others > 0)]
-        half = max(float(others.min()) if len(others) else 0.0, 1.3 * float(np.linalg.norm(seen - predicted)) / 2)
+        half = max(0.7 * float(others.min()) if len(others) else 0.0, 0.65 * float(np.linalg.norm(seen - predicted)))
         half_px = round(float(np.clip(half, *HALF_PX)))
         piece, x, y = cut_out(picture, (seen + predicted) / 2, half_px)
         found.append(

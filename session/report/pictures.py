@@ -17,6 +17,10 @@ JPEG_QUALITY = 72
 """Blocks are not seen yet at the size shown."""
 
 
+OUTSIDE = 30
+"""Gray level of what lies outside of a picture."""
+
+
 def frames_of(
     videos: Mapping[str, Path], wanted: Mapping[str, Collection[int]], progress: Progress = silent
 ) -> dict[tuple[str, int], Picture]:
@@ -55,10 +59,15 @@ def png(rgba: Picture) -> str:
 def cut_out(picture: Picture, center_px: npt.NDArray[np.float64], half_px: int) -> tuple[Picture, int, int]:
     """Cut a square of 2 half_px + 1 around a place; return it and the pixel of its left upper corner.
 
-    What lies outside of the picture is filled with its border.
+    What lies outside of the picture is dark.
     """
     x, y = (round(float(value)) for value in center_px)
-    height, width = picture.shape[:2]
-    rows = np.clip(np.arange(y - half_px, y + half_px + 1), 0, height - 1)
-    columns = np.clip(np.arange(x - half_px, x + half_px + 1), 0, width - 1)
-    return picture[rows[:, None], columns], x - half_px, y - half_px
+    left, top = x - half_px, y - half_px
+    piece = np.full((2 * half_px + 1, 2 * half_px + 1, 3), OUTSIDE, dtype=np.uint8)
+    rows = slice(max(top, 0), max(y + half_px + 1, 0))
+    columns = slice(max(left, 0), max(x + half_px + 1, 0))
+    inside = picture[rows, columns]
+    if inside.size:
+        down, right = rows.start - top, columns.start - left
+        piece[down : down + inside.shape[0], right : right + inside.shape[1]] = inside
+    return piece, left, top

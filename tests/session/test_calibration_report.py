@@ -27,6 +27,7 @@ from calib.diagnostics import Diagnostics
 from calib.uncertainty import CameraCovariance
 from session.report.calibration_page import CalibrationFindings, calibration_page
 from session.report.page import millimetres
+from session.report.pictures import cut_out
 
 Array = npt.NDArray[np.float64]
 
@@ -217,6 +218,19 @@ def test_a_camera_that_saw_nothing_and_corners_without_error_are_no_trouble() ->
     text = Reader(calibration_page(replace(given, diagnostics=few))).text
     assert f"All {own.sum() * len(CORNERS) - 1} corners fit." in text
     assert "0.00 px" in text
+
+
+def test_a_piece_at_the_rim_is_dark_outside_of_the_picture() -> None:
+    picture = np.full((20, 30, 3), 200, dtype=np.uint8)
+    piece, left, top = cut_out(picture, np.array([1.2, 18.9]), 4)
+    assert piece.shape == (9, 9, 3)
+    assert (left, top) == (-3, 15)
+    lit = piece[..., 0] == 200
+    assert lit.sum() == 6 * 5  # columns 0 to 5, rows 15 to 19
+    assert lit[:5, 3:].all()
+    for far in ([-9.0, 5.0], [5.0, -9.0], [90.0, 5.0], [5.0, 90.0]):
+        beside, _, _ = cut_out(picture, np.array(far), 4)
+        assert (beside < 50).all()
 
 
 def test_what_moved_is_named() -> None:
