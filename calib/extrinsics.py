@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import breadth_first_order, minimum_spanning_tree
 
 from calib.cameras import CameraGroup
 from calib.intrinsics import LensEstimate
-from calib.lenses import brown
+from calib.lenses.lens import Lens
 from calib.shared_views import SharedViews, connected_cameras, format_matrix
 from clapcap.errors import CalibrationError
 
@@ -62,7 +62,7 @@ def initial_poses(shared: SharedViews, lenses: list[LensEstimate]) -> InitialPos
     refuse_disconnected(shared)
     usable = shared.usable
     undistorted = np.stack(
-        [_undistort(xy, lens.matrix, lens.distortion) for xy, lens in zip(shared.xy_px, lenses, strict=True)]
+        [_undistort(xy, own.matrix, own.distortion, own.lens) for xy, own in zip(shared.xy_px, lenses, strict=True)]
     )
     T_cam_board = _planar_poses(undistorted, usable, shared.board.corners_m)
     focal_px = np.array([lens.matrix[0, 0] for lens in lenses])
@@ -113,7 +113,7 @@ def refuse_disconnected(shared: SharedViews) -> None:
 def board_poses(shared: SharedViews, cameras: CameraGroup) -> Array:
     """Return (moments, 4, 4): the board's pose in the world of the cameras, by planar poses alone; NaN where unseen."""
     undistorted = np.stack(
-        [_undistort(xy, camera.matrix, camera.distortion) for xy, camera in zip(shared.xy_px, cameras, strict=True)]
+        [_undistort(xy, own.matrix, own.distortion, own.lens) for xy, own in zip(shared.xy_px, cameras, strict=True)]
     )
     T_cam_board = _planar_poses(undistorted, shared.usable, shared.board.corners_m)
     T_cam_world = np.stack([camera.T_cam_world for camera in cameras])
@@ -121,15 +121,12 @@ def board_poses(shared: SharedViews, cameras: CameraGroup) -> Array:
     return _board_poses(T_cam_world, T_cam_board, undistorted, shared.board.corners_m, cap)
 
 
-def _undistort(xy_px: Array, K: Array, distortion: Array) -> Array:
+def _undistort(xy_px: Array, K: Array, distortion: Array, lens: Lens) -> Array:
     """Return undistorted normalised coordinates, NaN where not seen or where the lens model has no inverse."""
     seen = np.isfinite(xy_px[..., 0])
     xy = np.full_like(xy_px, np.nan)
     distorted = (xy_px[seen] - [K[0, 2], K[1, 2]]) / [K[0, 0], K[1, 1]]
-    undistorted = brown.LENS.undistort(distorted, distortion)
-    again = brown.LENS.distort(undistorted, distortion)
-    undistorted[~(np.abs(again - distorted).max(axis=-1) < 1e-6)] = np.nan
-    xy[seen] = undistorted
+    xy[seen] = lens.undistort(distorted, distortion)
     return xy
 
 
