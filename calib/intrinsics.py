@@ -18,6 +18,7 @@ from calib.lens_prior import USUAL, LensPrior, usual_prior
 from calib.lenses import brown, fisheye
 from calib.lenses.lens import Lens
 from calib.shared_views import SharedViews
+from calib.single_camera import Seen
 from calib.view_choice import choose_views
 from clapcap.errors import CalibrationError
 
@@ -34,8 +35,9 @@ WIDE = np.tan(np.radians(30))
 lens draw the same picture: over 30 degrees they differ by less than 0.05 % of the focal length."""
 
 CLEARLY = 2.0
-"""Standard errors by which a fisheye must explain views held out better than Brown does. Of made-up lenses, 15 views of
-a small board, it was then found in 49 of 60 fisheyes and in 1 of 90 Brown lenses."""
+"""Standard errors by which a fisheye must explain views held out better than Brown does. Of made-up lenses seen 15 to 40
+times, 44 of 45 fisheyes are then recognised and 1 of 45 Brown lenses is taken for one, which costs little: over what was
+seen, a fisheye draws a Brown lens's picture as well."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,12 +197,18 @@ def estimate_lens(
 
 
 def fisheye_gain(narrow: LensFit, narrow_prior: LensPrior, wide: LensFit, wide_prior: LensPrior) -> float:
-    """Return how much better views held out are explained by the second lens than by the first, in standard errors."""
+    """Return how much better views held out are explained by the second lens than by the first, in standard errors.
+
+    Where the second explains even the views that it was fitted to no better, that is what is returned: 0 or less.
+    """
     noise_px = min(narrow.noise_px, wide.noise_px)
     sigma_px = np.full(narrow.seen.sigma_px.shape, noise_px)
-    costs = held_out_costs(narrow, narrow_prior, sigma_px) - held_out_costs(wide, wide_prior, sigma_px)
+    judged = Seen(narrow.seen.corners_m, narrow.seen.xy_px, sigma_px)
+    gains = judged.costs(narrow.fit, robust=True) - judged.costs(wide.fit, robust=True)
+    if gains.sum() > 0:
+        gains = held_out_costs(narrow, narrow_prior, sigma_px) - held_out_costs(wide, wide_prior, sigma_px)
     # The standard error of a sum; costs scatter by 1 or so even where all views agree to the last digit.
-    return float(costs.sum() / np.sqrt(len(costs) * max(np.var(costs), 1e-6)))
+    return float(gains.sum() / np.sqrt(len(gains) * max(np.var(gains), 1e-6)))
 
 
 def _angle(fitted: LensFit) -> float:

@@ -178,7 +178,15 @@ def _weighted(seen: Seen, fit: Fit, robust: bool) -> tuple[Array, Array]:
     return J.reshape(len(J), -1, J.shape[-1]), residual.reshape(len(J), -1)
 
 
-def minimise(seen: Seen, fit: Fit, prior: LensPrior, robust: bool, most: int = 50, enough: float = 1e-6) -> Fit:
+def minimise(
+    seen: Seen,
+    fit: Fit,
+    prior: LensPrior,
+    robust: bool,
+    most: int = 50,
+    enough: float = 1e-6,
+    damping: float = 1e-3,
+) -> Fit:
     """Minimise the cost of the views plus the squared distance from the prior, by Levenberg-Marquardt.
 
     Parameters
@@ -192,13 +200,15 @@ def minimise(seen: Seen, fit: Fit, prior: LensPrior, robust: bool, most: int = 5
         The most steps, refused ones included.
     enough
         It stops when a step gains less than this share of the cost.
+    damping
+        Of the first step, as a share of the diagonal; nearly none where the start is near the minimum.
     """
     free = prior.std > 0
 
     def cost_of(fit: Fit) -> float:
         return float(seen.costs(fit, robust).sum() + prior.cost(fit.parameters))
 
-    cost, damping, steps = cost_of(fit), 1e-3, 0
+    cost, steps = cost_of(fit), 0
     while steps < most:
         normal = normal_equations(seen, fit, prior, robust)
         while steps < most:
