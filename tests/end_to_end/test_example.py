@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from calib.interchange import load_cameras
 from session.demo import EXAMPLE, TAKE
 from skeleton.formats import load_keypoints3d
 from skeleton.formats.npz import load_motion
@@ -134,3 +135,21 @@ def test_help_loads_nothing_heavy() -> None:
     ).stderr
     for heavy in ("numpy", "cv2", "mediapipe", "scipy", "librosa"):
         assert f" {heavy}\n" not in loaded
+
+
+def test_the_floor_under_the_dancers_feet_is_the_true_one(demo: Path, tmp_path: Path) -> None:
+    """The example's dancer hardly leaves the spot, so that the tilt stays the cameras' level's."""
+    copy = tmp_path / "demo"
+    shutil.copytree(demo, copy, symlinks=True)
+    done = subprocess.run(
+        [*CLAPCAP, "calibrate", copy, "--yes", "--floor", f"feet:{TAKE}"], capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert "floor: under the feet, where heels and toes were at rest" in " ".join(done.stdout.split())
+    found = load_cameras(copy / "results" / "calibration" / "cameras.toml")
+    truth = np.linalg.inv(np.load(EXAMPLE / "truth.npz")["T_cam_world"])[:, 2, 3]
+    # A sole more or less is a centimetre; a degree of tilt is 4 cm between cameras 2.5 m from the middle.
+    np.testing.assert_allclose([camera.center_m[2] for camera in found], truth, atol=0.05)
+    again = subprocess.run([*CLAPCAP, "calibrate", copy, "--yes"], capture_output=True, text=True)
+    assert again.returncode == 0, again.stderr
+    assert "✓" not in again.stdout.split("World:")[0]  # nothing is computed twice
