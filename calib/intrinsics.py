@@ -35,9 +35,9 @@ WIDE = np.tan(np.radians(30))
 lens draw the same picture: over 30 degrees they differ by less than 0.05 % of the focal length."""
 
 CLEARLY = 2.0
-"""Standard errors by which a fisheye must explain views held out better than Brown does. Of made-up lenses seen 15 to 40
-times, 44 of 45 fisheyes are then recognised and 1 of 45 Brown lenses is taken for one, which costs little: over what was
-seen, a fisheye draws a Brown lens's picture as well."""
+"""Standard errors by which a fisheye must explain views held out better than Brown does. Of made-up lenses seen 15 to
+40 times, 44 of 45 fisheyes are then recognised and 1 of 45 Brown lenses is taken for one. That costs little: where the
+board was, a fisheye draws a Brown lens's picture as well."""
 
 
 @dataclass(frozen=True, eq=False)
