@@ -129,7 +129,9 @@ class AprilGrid:
             for inverted in (self.inverted, not self.inverted)
             for turns in range(4)
         ]
-        return MarkerFinder(prints, MarkerSearch(self.dictionary, self.columns * self.rows, self.border_bits))
+        return MarkerFinder(
+            prints, MarkerSearch(self.dictionary, self.columns * self.rows, self.border_bits, touching=True)
+        )
 
     def _lines(self, count: int) -> Array:
         """Return where the sides of the tags are along one direction of the print."""

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from calib.boards import CharucoBoard
+from calib.corner_run import detect_all_corners
 from calib.corners import CornerViews, detect_corners
 from clapcap.errors import CalibrationError, FileFormatError
 
@@ -94,3 +95,82 @@ def test_corners_survive_the_disk(tmp_path):
     (tmp_path / "cam1.npz").write_bytes(b"no zip")
     with pytest.raises(FileFormatError, match="holds no corners"):
         CornerViews.load(tmp_path / "cam1.npz")
+
+
+def test_repeated_pictures_are_noticed_and_not_searched(tmp_path):
+    film(tmp_path / "cam1", BOARD, frames=5, blank=0)
+    pictures = sorted((tmp_path / "cam1").iterdir())
+    pictures[3].write_bytes(pictures[2].read_bytes())
+    views = detect_corners(tmp_path / "cam1", BOARD)
+    assert views.repeated.tolist() == [False, False, False, True, False]
+    np.testing.assert_array_equal(views.xy_px[3], views.xy_px[2])
+
+
+def test_several_cameras_at_once_are_as_one_by_one(tmp_path):
+    folders = {name: tmp_path / name for name in ("cam1", "cam2", "cam3")}
+    for number, folder in enumerate(folders.values()):
+        film(folder, BOARD, frames=3 + number)
+    told, finished = [], []
+    together = detect_all_corners(
+        folders,
+        BOARD,
+        workers=2,
+        progress=lambda done, total: told.append((done, total)),
+        on_done=lambda camera, views: finished.append(camera),
+    )
+    assert list(together) == list(folders)
+    assert sorted(finished) == list(folders)
+    assert told[-1] == (12, 12)
+    for name, folder in folders.items():
+        np.testing.assert_array_equal(together[name].xy_px, detect_corners(folder, BOARD).xy_px)
+
+
+def test_a_camera_without_the_board_does_not_cost_the_others(tmp_path):
+    film(tmp_path / "cam1", BOARD, frames=4)
+    film(tmp_path / "cam2", BOARD, frames=2, blank=2)
+    finished = []
+    with pytest.raises(CalibrationError, match="cam2: the board"):
+        detect_all_corners(
+            {name: tmp_path / name for name in ("cam2", "cam1")},
+            BOARD,
+            on_done=lambda camera, views: finished.append(camera),
+        )
+    assert finished == ["cam1"]
+
+
+def test_a_size_stated_the_other_way_round_is_named(tmp_path):
+    film(tmp_path / "cam1", BOARD, frames=4)
+    with pytest.raises(CalibrationError, match='columns = 4, rows = 6, dictionary = "DICT_4X4_1000"'):
+        detect_corners(tmp_path / "cam1", CharucoBoard(6, 4, 0.03, 0.022, "DICT_4X4_50"))
+
+
+def test_files_of_older_versions_are_refused(tmp_path):
+    film(tmp_path / "cam1", BOARD, frames=3)
+    detect_corners(tmp_path / "cam1", BOARD).save(tmp_path / "new.npz")
+    with np.load(tmp_path / "new.npz") as file:
+        np.savez(tmp_path / "old.npz", **{name: file[name] for name in file.files if name != "sigma_px"})
+    with pytest.raises(FileFormatError, match="clapcap calibrate"):
+        CornerViews.load(tmp_path / "old.npz")
+
+
+def test_a_board_larger_than_any_threshold_window_is_found():
+    per_square = 400
+    picture = BOARD.to_cv2().generateImage((BOARD.columns * per_square, BOARD.rows * per_square), marginSize=100)
+    seen = BOARD.finder().find(picture)
+    assert seen is not None
+    assert seen.count == len(BOARD.corners_m)
+
+
+@pytest.mark.data
+def test_no_fewer_corners_than_a_full_search_of_charuco4(data):
+    """OpenCV's own search of whole pictures found 542, 400, 517 and 521 corners, here 46, 33, 44 and 45 views."""
+    videos = {f"cam_{camera}": data / "charuco4" / f"cam_{camera}.mp4" for camera in range(4)}
+    views = detect_all_corners(videos, CharucoBoard(4, 5, 0.054, 0.0405)).values()
+    assert all(view.board.inverted for view in views)
+    for view, corners, frames in zip(views, (542, 400, 517, 521), (46, 33, 44, 45), strict=True):
+        assert np.isfinite(view.xy_px[..., 0]).sum() >= corners
+        assert view.seen.sum() >= frames
+        # The sides of a board carried by hand are alike: corners are where they belong, not on other squares.
+        pair = view.board.neighbours
+        side = np.linalg.norm(view.xy_px[:, pair[:, 0]] - view.xy_px[:, pair[:, 1]], axis=-1)
+        assert (np.nanmax(side[view.seen], axis=1) < 2.5 * np.nanmin(side[view.seen], axis=1)).all()
