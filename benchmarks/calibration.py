@@ -35,7 +35,8 @@ from calib.anipose_solver import calibrate_anipose
 from calib.boards import CharucoBoard
 from calib.calibrate import CalibrationOptions, CalibrationResult, calibrate
 from calib.cameras import CameraGroup
-from calib.corners import CornerViews, detect_corners
+from calib.corner_run import detect_all_corners
+from calib.corners import CornerViews
 from calib.held_out import held_out_error
 from calib.shared_views import SharedViews, by_group
 from sync.timestamps import read_timestamps
@@ -55,7 +56,7 @@ def recordings() -> Path:
 def detect(folder: Path) -> tuple[list[CornerViews], float]:
     """Return the corners of all cameras, and milliseconds a frame of decoding and detection."""
     start = time.perf_counter()
-    views = [detect_corners(folder / f"{name}.mp4", BOARD) for name in NAMES]
+    views = list(detect_all_corners({name: folder / f"{name}.mp4" for name in NAMES}, BOARD).values())
     frames = sum(len(view.time_s) for view in views)
     return views, 1e3 * (time.perf_counter() - start) / frames
 
