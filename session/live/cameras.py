@@ -17,6 +17,9 @@ from clapcap.errors import MediaError
 FRESH_S = 1.0
 """A driver's time stamp counts if it is not older than this: else it is on another clock."""
 
+WEBCAM_PX = (1280, 720)
+"""Asked of webcams, which else give 640 x 480; those that cannot give what is nearest."""
+
 STARTS_S = 10.0
 """Webcams deliver their first picture within a second or two, network streams within some more."""
 
@@ -139,6 +142,11 @@ class Webcam:
                 f"{self.name}: camera {self._source} cannot be opened. Is it plugged in, and is no other program using "
                 "it? Webcams are numbered from 0: clapcap calibrate SESSION --live 0 1"
             )
+        if isinstance(self._source, int):
+            # Compressed first: raw pictures of two webcams are more than one USB 2 bus carries.
+            self._capture.set(cv2.CAP_PROP_FOURCC, cv2.VideoWriter.fourcc(*"MJPG"))
+            self._capture.set(cv2.CAP_PROP_FRAME_WIDTH, WEBCAM_PX[0])
+            self._capture.set(cv2.CAP_PROP_FRAME_HEIGHT, WEBCAM_PX[1])
         self._capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)
         self._driver_time = cv2.CAP_PROP_POS_MSEC
         self._record = record
