@@ -51,7 +51,9 @@ def halves(share):
 
 def test_the_inverted_print_is_recognised(corners):
     assert corners.board.inverted
-    assert corners.usable.sum(axis=1).tolist() == pytest.approx([46, 30, 43, 45], abs=2)
+    assert corners.usable.sum(axis=1).tolist() == pytest.approx(
+        [46, 85, 44, 45], abs=2
+    )  # cam_1: also where half of it is out of the picture
 
 
 @pytest.mark.parametrize("first", [0, 1], ids=["even calibrate", "odd calibrate"])
@@ -84,7 +86,7 @@ def test_caliscopes_own_file_is_read(data, corners):
     cameras = load_cameras(data / "charuco4" / "reference_cameras.toml")
     assert cameras.names == corners.camera_names
     error = held_out_error(cameras, corners.moments(slice(1, None, 2)))
-    assert error.reprojection_rmse_px == pytest.approx(1.3, abs=0.03)
+    assert error.reprojection_rmse_px == pytest.approx(1.43, abs=0.03)
 
 
 def test_qualisys_cameras_look_at_the_person(data):
