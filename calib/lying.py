@@ -22,6 +22,10 @@ LYING_DEG = 30.0
 """How far the board's normal may be from the cameras' up. Cameras on tripods are level within 5 degrees, propped up
 phones within 15; a board held in hands towards the cameras is 50 degrees off and more."""
 
+ONE_CAMERA_DEG = 10.0
+"""The same for a place that only one camera saw: nothing else speaks for it. A man who sits with the board on his lap
+(charuco4) keeps it still to 2 mm for 8 s, in view of one camera, 16 degrees from level."""
+
 SAME_PLANE_DEG = 4.0
 """Between the normals of two places on one floor: a board of 20 x 27 cm, 3 m away from two cameras, is tilted wrongly
 by 1 degree at one standard deviation."""
@@ -110,7 +114,8 @@ def lying_places(
 ) -> list[Place]:
     """Find where the board lay still, face up, within `LYING_DEG` of level, all cameras above it.
 
-    Places seen by one camera count only if there is no other: a single view of a plane may be its mirror image.
+    Places seen by one camera count only if there is no other, and within `ONE_CAMERA_DEG`: a single view of a plane may
+    be its mirror image, and the plane a lap.
 
     Parameters
     ----------
@@ -133,7 +138,8 @@ def lying_places(
     moved = np.linalg.norm(corners - corners[before], axis=2).max(axis=1)
     still = good & known & good[before] & (moved < STILL_M)
     several = still & (camera_count >= 2)
-    chosen = np.flatnonzero(several if several.any() else still)
+    level = T_world_board[:, :3, 2] @ up > np.cos(np.radians(ONE_CAMERA_DEG))
+    chosen = np.flatnonzero(several if several.any() else still & level)
     if not len(chosen):
         return []
     step = np.linalg.norm(np.diff(corners[chosen], axis=0), axis=2).max(axis=1)
