@@ -113,6 +113,11 @@ class PairAlignment:
     peak_ratio: float
     agreement: float
 
+    @property
+    def strength(self) -> float:
+        """What the best rests on: its evidence, by the share of the sounds that it explains."""
+        return self.best.score * self.agreement
+
 
 def align(first: Hearing, second: Hearing) -> PairAlignment | None:
     """Lay a second track over a first; None where nothing is heard in both."""

@@ -35,9 +35,11 @@ EARLIER_SHARE, WAVE_S = 0.9, 0.0006
 RISE_STD_S, HEADROOM, FAVOUR = 0.0003, (6.0, 100.0), 0.3
 # Of places of a sound's arrival: what clapping hands move between two claps, and what the waveforms' peak is wide.
 MOVE_S = 0.0010
+# Between two claps one may walk some metres; a sound is taken from so far if it is more alike there by this.
+WALK_S, WALKED = 0.012, 1.25
 # What does not fit is not all noise at the attack: errors were this share of the bound, in the random scenes
 # of `benchmarks.sync`.
-MEASURED = 0.6
+MEASURED = 0.55
 # The lines that put the sounds there are off by their reflections over the length of the take, or by clocks' drift. A
 # drift that is unlikely for clocks counts less.
 LINE_S, DRIFT, RATE_DOUBT = 0.006, 120e-6, 0.1
@@ -196,12 +198,21 @@ def common_lag(alike: Sound, away_s: Array, rate: float) -> CommonLag:
     return best
 
 
-def arrivals(first: Hearing, rise_s: Array, near_s: Array, alike: Sound, lag_s: Array) -> Arrivals:
-    """Return when each sound arrives, near a lag (sounds,) that they have together."""
+def arrivals(first: Hearing, rise_s: Array, near_s: Array, alike: Sound, favoured: Sound, lag_s: Array) -> Arrivals:
+    """Return when each sound arrives, near a lag (sounds,) that they have together.
+
+    Where a sound is much more alike farther away, who claps has walked. `favoured` is `alike` by `with_rises`.
+    """
     lags = lags_s()
-    part = np.where(np.abs(lags - lag_s[:, None]) <= MOVE_S, alike, -1)
-    place = np.clip(part.argmax(axis=1), 1, part.shape[1] - 2)
-    row = np.arange(len(part))
+    row = np.arange(len(alike))
+    away_s = np.abs(lags - lag_s[:, None])
+    near, far = (np.where(away_s <= reach_s, favoured, -1) for reach_s in (MOVE_S, WALK_S))
+    walked = far.max(axis=1) > WALKED * near.max(axis=1)
+    place = np.where(walked, far.argmax(axis=1), near.argmax(axis=1))
+    # The favour moves the peak a little: the likeness itself has its place.
+    wave = round(WAVE_S / 2 * RATE_HZ * FINER)
+    around = np.clip(place[:, None] + np.arange(-wave, wave + 1), 1, alike.shape[1] - 2)
+    place = around[row, np.take_along_axis(alike, around, axis=1).argmax(axis=1)]
     before, at, after = (alike[row, place + k].astype(np.float64) for k in (-1, 0, 1))
     curvature = np.minimum(before - 2 * at + after, -1e-9)
     shift = np.clip(0.5 * (before - after) / curvature, -1, 1)

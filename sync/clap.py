@@ -9,7 +9,7 @@ together (`sync.joint_fit`).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import combinations
 
 import numpy as np
@@ -24,7 +24,7 @@ from sync.joint_fit import FittedClock, JointFit, SharedMoments, fit_jointly
 from sync.network import (
     NEEDED_AGREEMENT,
     NEEDED_PEAK_RATIO,
-    NEEDED_SCORE,
+    NEEDED_STRENGTH,
     Network,
     Pair,
     connect,
@@ -115,6 +115,9 @@ class SyncResult:
     moments, sounds_s
         What the clocks were solved from, with the cameras' places in `time_map.cameras`, and the session times
         (sounds,) of the sounds in it (`sync.travel` needs their places).
+    contested_s
+        By camera: standard deviation of what all its arrivals may be off by together, because pairs of cameras disagree
+        which of two arrivals in a room is the direct one.
     """
 
     time_map: TimeMap
@@ -122,6 +125,7 @@ class SyncResult:
     reference: str | None
     moments: SharedMoments | None
     sounds_s: Array
+    contested_s: Mapping[str, float] = field(default_factory=dict)
 
 
 def sync_by_clap(tracks: Mapping[str, Audio | None], *, progress: Progress = silent) -> SyncResult:
@@ -176,21 +180,26 @@ def sync_heard(heard: Mapping[str, Hearing | None]) -> SyncResult:
             pairs[first, second] = found
     network = connect(list(usable), pairs)
     moments, sounds_s = None, np.zeros(0)
+    contested_s: Mapping[str, float] = {}
     fits: tuple[JointFit, JointFit] | None = None
     if network.reference is not None:
-        moments, sounds_s = shared_moments(names, usable, network, pairs)
+        moments, sounds_s, contested_s = shared_moments(names, usable, network, pairs)
         start = {names.index(name): (line.offset_s, line.rate) for name, line in network.to_reference.items()}
         linked = _linked(moments, names.index(network.reference))
         start = {camera: line for camera, line in start.items() if camera in linked}
         used = moments.only(np.isin(moments.first, list(linked)) & np.isin(moments.second, list(linked)))
         moments = used
         if len(start) > 1:
-            fits = solve_clocks(moments, names.index(network.reference), start)
-    return _result(heard, pairs, network, moments, sounds_s, fits)
+            contested = {names.index(name): value_s for name, value_s in contested_s.items()}
+            fits = solve_clocks(moments, names.index(network.reference), start, contested)
+    return replace(_result(heard, pairs, network, moments, sounds_s, fits), contested_s=contested_s)
 
 
 def solve_clocks(
-    moments: SharedMoments, reference: int, start: Mapping[int, tuple[float, float]]
+    moments: SharedMoments,
+    reference: int,
+    start: Mapping[int, tuple[float, float]],
+    contested_s: Mapping[int, float],
 ) -> tuple[JointFit, JointFit]:
     """Solve the clocks twice: by which the sounds arrive, and of the cameras, with what is not known of the ways."""
     common_s = COMMON_PATH_M / SOUND_M_PER_S
@@ -204,6 +213,7 @@ def solve_clocks(
             jitter_s=jitter_s,
             jitter_dof=dof,
             ambient_std_s=common_s,
+            common_std_s=contested_s,
         )
 
     arrivals = fit(WAVEFORM_SCATTER_S, 1.0)
@@ -319,8 +329,8 @@ def _verdict(name: str, track: Hearing | None, pairs: Mapping[Pair, PairAlignmen
         )
     if why == "weak":
         return (
-            f"weak: what it has in common with {other} comes to {found.best.score:.2f}, needed {NEEDED_SCORE:.2f} (one "
-            f"clap that agrees well gives 1). {remedy}"
+            f"weak: what it has in common with {other} comes to {found.strength:.2f}, needed {NEEDED_STRENGTH:.2f} (a "
+            f"clap that agrees well gives 1 or more). {remedy}"
         )
     if why == "contradictory":
         return (

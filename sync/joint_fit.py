@@ -114,6 +114,7 @@ def fit_jointly(
     jitter_s: float,
     jitter_dof: float,
     ambient_std_s: float,
+    common_std_s: Mapping[int, float],
 ) -> JointFit:
     """Solve for the clocks of all cameras.
 
@@ -132,6 +133,8 @@ def fit_jointly(
         observations it is worth. With more moments, their own scatter takes over.
     ambient_std_s
         Prior deviation of a constant by which the ambient sound is early or late at each camera.
+    common_std_s
+        By camera: deviation of an error that all its moments share; none where it is not named.
 
     Returns
     -------
@@ -189,7 +192,12 @@ def fit_jointly(
         known_at = middle[camera] - block[0, 1] / block[1, 1]
         mine = ((moments.first == camera) | (moments.second == camera)) & (robust > INLIER)
         common = COMMON_SHARE * float(np.median(moments.std_s[mine])) if mine.any() else 0.0
-        std = np.sqrt(max(block[0, 0] - block[0, 1] ** 2 / block[1, 1], 0.0) + common**2 + LEAST_COMMON_S**2)
+        std = np.sqrt(
+            max(block[0, 0] - block[0, 1] ** 2 / block[1, 1], 0.0)
+            + common**2
+            + LEAST_COMMON_S**2
+            + common_std_s.get(camera, 0.0) ** 2
+        )
         clocks[camera] = FittedClock(
             float(offset + shift - slope * middle[camera]),
             float(rate + slope),

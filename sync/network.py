@@ -9,14 +9,16 @@ import numpy as np
 
 from sync.alignment import PairAlignment
 
-# The evidence that makes a pair believed by itself: one onset that agrees by 0.7, or several by less. The best of what
-# different tracks have in common by chance reached PLACEHOLDER.
-NEEDED_SCORE = 0.65
-NEEDED_PEAK_RATIO = 0.5
-NEEDED_AGREEMENT = 0.4
+# A pair is believed by itself if its evidence, by the share of all onsets that it explains, reaches this: a clap that
+# agrees by 0.65 in both tracks. The best that different speech, claps and music had in common by chance was 0.43, in
+# 135 pairs; its runner-up is also closer than that of a true match.
+NEEDED_STRENGTH = 0.55
+NEEDED_PEAK_RATIO = 0.4
+# Claps that do not agree outweigh those that do, unless there are many that do: a camera may have its own noises.
+NEEDED_AGREEMENT, MANY_SCORE, AGREEMENT_OF_MANY = 0.4, 6.0, 0.1
 # Pairs that are too weak by themselves, but say the same of a camera by way of a third, confirm each other; by chance
 # they do, too, where two cameras hear the same claps and the third hears others that are a little like them.
-WEAK_SCORE = 0.4
+WEAK_SCORE, WEAK_STRENGTH = 0.4, 0.2
 # Reflections may be what matched: two ways around a triangle then differ by the size of a room.
 CYCLE_S, CYCLE_DRIFT = 0.030, 100e-6
 
@@ -63,10 +65,11 @@ def refusal(pair: PairAlignment) -> str | None:
     """Say why a pair is not believed by itself; None: it is."""
     if pair.peak_ratio > NEEDED_PEAK_RATIO:
         return "ambiguous"
-    if pair.best.score < NEEDED_SCORE:
-        return "weak"
-    if pair.agreement < NEEDED_AGREEMENT:
+    many = pair.best.score >= MANY_SCORE and pair.agreement >= AGREEMENT_OF_MANY
+    if pair.agreement < NEEDED_AGREEMENT and not many:
         return "contradictory"
+    if pair.strength < NEEDED_STRENGTH:
+        return "weak"
     return None
 
 
@@ -143,6 +146,7 @@ def _confirmed(
         and pair not in good
         and found.peak_ratio <= NEEDED_PEAK_RATIO
         and found.best.score >= WEAK_SCORE
+        and found.strength >= WEAK_STRENGTH
     }
     usable = {**weak, **good}
 

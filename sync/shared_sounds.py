@@ -26,12 +26,15 @@ NEEDED_COHERENCE = 0.5
 MAX_HUBS = 4
 # Ways around the cameras must close to this, or the pair has taken a reflection for the direct sound.
 CLOSED_S = 0.0005
+# If more than this share of a camera's pairs, by strength, is thrown out so, the others may be the wrong ones: its
+# arrivals are uncertain by this much of what the two parties differ by.
+CONTESTED_SHARE, CONTESTED_DOUBT = 0.34, 0.3
 LEAST_S, LEAST_DRIFT, ITERATIONS = 0.00005, 1e-6, 60
 
 
 def shared_moments(
     names: list[str], heard: Mapping[str, Hearing], network: Network, pairs: Mapping[Pair, PairAlignment]
-) -> tuple[SharedMoments, Array]:
+) -> tuple[SharedMoments, Array, Mapping[str, float]]:
     """Measure when the cameras of a network hear the same, as exactly as the sound tells.
 
     Returns
@@ -40,10 +43,12 @@ def shared_moments(
         With the places of the cameras in `names`.
     sounds_s
         (sounds,) reference time of each sound that is no ambient stretch; `moments.sound` counts on beyond them.
+    contested_s
+        By camera: deviation of what all its arrivals may be off by, because pairs disagree which is the direct sound.
     """
     cameras = [name for name in names if name in network.to_reference]
     sounds_s = _sounds(network, pairs)
-    parts = _arrivals(names, cameras, heard, network, sounds_s) if len(sounds_s) else []
+    parts, contested_s = _arrivals(names, cameras, heard, network, sounds_s)
     count = len(sounds_s)
     rate_std = 60e-6 if not parts else 20e-6
     middle_s = float(np.mean(sounds_s)) if len(sounds_s) else 0.0
@@ -53,7 +58,7 @@ def shared_moments(
         part = _ambient(names, heard, network, camera, middle_s, rate_std, count)
         count += len(part)
         parts.append(part)
-    return SharedMoments.joined(parts), sounds_s
+    return SharedMoments.joined(parts), sounds_s, contested_s
 
 
 def _sounds(network: Network, pairs: Mapping[Pair, PairAlignment]) -> Array:
@@ -76,11 +81,11 @@ def _sounds(network: Network, pairs: Mapping[Pair, PairAlignment]) -> Array:
 
 def _arrivals(
     names: list[str], cameras: list[str], heard: Mapping[str, Hearing], network: Network, sounds_s: Array
-) -> list[SharedMoments]:
+) -> tuple[list[SharedMoments], dict[str, float]]:
     lines = network.to_reference
     risen = {camera: rises(heard[camera], _at(lines[camera].inverse, sounds_s)) for camera in cameras}
     hubs = sorted(cameras, key=lambda camera: -_clearness(risen[camera]))[:MAX_HUBS]
-    alike, near, which, found_lag = {}, {}, {}, {}
+    alike, favoured, near, which, found_lag = {}, {}, {}, {}, {}
     middle_s = float(np.mean(sounds_s))
     for hub, other in permutations(cameras, 2):
         if hub not in hubs:
@@ -99,21 +104,23 @@ def _arrivals(
         away_s = sounds_s[which[pair]] - middle_s
         headroom = np.minimum(risen[hub].headroom, risen[other].headroom)[which[pair]]
         rise_lag_s = risen[other].time_s[which[pair]] - near[pair]
-        favoured = with_rises(alike[pair], rise_lag_s, headroom)
-        found_lag[pair] = common_lag(favoured, away_s, lines[other].rate / lines[hub].rate)
+        favoured[pair] = with_rises(alike[pair], rise_lag_s, headroom)
+        found_lag[pair] = common_lag(favoured[pair], away_s, lines[other].rate / lines[hub].rate)
     strength = {pair: found.coherence**2 * len(which[pair]) for pair, found in found_lag.items()}
     late_s = _late(cameras, {pair: found.lag_s for pair, found in found_lag.items()}, strength, LEAST_S)
     drift = _late(cameras, {pair: found.drift for pair, found in found_lag.items()}, strength, LEAST_DRIFT)
     parts = []
+    off_s: dict[Pair, float] = {}
     for pair, found_together in found_lag.items():
         hub, other = pair
         sound = which[pair]
         away_s = sounds_s[sound] - middle_s
         together_s = late_s[other] - late_s[hub] + (drift[other] - drift[hub]) * away_s
         alone_s = found_together.lag_s + found_together.drift * away_s
-        if np.median(np.abs(alone_s - together_s)) > CLOSED_S:
-            continue
-        found_there = arrivals(heard[hub], risen[hub].time_s[sound], near[pair], alike[pair], together_s)
+        off_s[pair] = float(np.median(np.abs(alone_s - together_s)))
+        found_there = arrivals(
+            heard[hub], risen[hub].time_s[sound], near[pair], alike[pair], favoured[pair], together_s
+        )
         good = found_there.coherence >= NEEDED_COHERENCE
         n = int(good.sum())
         parts.append(
@@ -128,7 +135,43 @@ def _arrivals(
                 np.zeros(n, dtype=bool),
             )
         )
-    return parts
+    if parts:
+        together = SharedMoments.joined(parts)
+        parts = [together.only(_closed(names, cameras, lines, together))]
+    return parts, {camera: _contested_s(camera, off_s, strength) for camera in cameras}
+
+
+def _closed(
+    names: list[str], cameras: list[str], lines: Mapping[str, Line], moments: SharedMoments
+) -> npt.NDArray[np.bool_]:
+    """Return which moments (n,) agree with the other pairs of cameras that hear the sound."""
+    offset_s, rate = (
+        np.array([getattr(lines[name], key) if name in lines else np.nan for name in names])
+        for key in ("offset_s", "rate")
+    )
+    first, second = moments.first, moments.second
+    late_s = offset_s[second] + rate[second] * moments.second_s - offset_s[first] - rate[first] * moments.first_s
+    closed = np.zeros(len(moments), dtype=bool)
+    for sound in np.unique(moments.sound):
+        mine = np.flatnonzero(moments.sound == sound)
+        pairs = [(names[first[k]], names[second[k]]) for k in mine]
+        between = dict(zip(pairs, late_s[mine].tolist(), strict=True))
+        strength = dict(zip(pairs, np.square(moments.coherence[mine]).tolist(), strict=True))
+        late = _late(cameras, between, strength, LEAST_S)
+        closed[mine] = [abs(late[other] - late[hub] - between[hub, other]) <= CLOSED_S for hub, other in pairs]
+    return closed
+
+
+def _contested_s(camera: str, off_s: Mapping[Pair, float], strength: Mapping[Pair, float]) -> float:
+    """Return the deviation of a camera's arrivals that the pairs which disagree leave; 0 where few do."""
+    mine = [pair for pair in off_s if camera in pair]
+    total = sum(strength[pair] for pair in mine)
+    against = [pair for pair in mine if off_s[pair] > CLOSED_S]
+    share = sum(strength[pair] for pair in against) / total if total > 0 else 0.0
+    if share <= CONTESTED_SHARE:
+        return 0.0
+    mean_s = sum(strength[pair] * off_s[pair] for pair in against) / sum(strength[pair] for pair in against)
+    return CONTESTED_DOUBT * mean_s
 
 
 def _clearness(risen: Rises) -> float:

@@ -106,6 +106,7 @@ def without_travel(
         jitter_s=WAVEFORM_SCATTER_S if one_place else float(np.hypot(WAVEFORM_SCATTER_S, way_std_s)),
         jitter_dof=1.0,
         ambient_std_s=COMMON_PATH_M / speed_m_per_s,
+        common_std_s={names.index(name): value_s for name, value_s in result.contested_s.items()},
     )
     clocks = dict(result.time_map.cameras)
     for index, clock in fit.clocks.items():

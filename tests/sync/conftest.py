@@ -71,3 +71,14 @@ def new_clap() -> Callable[[np.random.Generator], Waveform]:
 @pytest.fixture
 def hear() -> Callable[..., Audio]:
     return record
+
+
+@pytest.fixture
+def hear_claps() -> Callable[[int, Sequence[float]], tuple[list[tuple[float, Waveform]], Callable[..., Audio]]]:
+    """Claps at some times, from a seed, and `record`."""
+
+    def made(seed: int, times: Sequence[float]) -> tuple[list[tuple[float, Waveform]], Callable[..., Audio]]:
+        rng = np.random.default_rng([seed, 1])
+        return [(time, random_clap(rng)) for time in times], record
+
+    return made
