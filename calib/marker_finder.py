@@ -265,7 +265,7 @@ class MarkerFinder:
                         fits = max(fits, fitting)
                         if seen is not None and (best is None or seen.count > best.count):
                             best, of = seen, place
-                if best is not None and best.count == len(best.xy_px):
+                if best is not None and best.count >= self._in_picture(best, part):
                     break
             if len(markers.ids) > 1:
                 self._seen_markers += len(markers.ids)
@@ -300,6 +300,11 @@ class MarkerFinder:
         xy, sigma = np.full((count, 2), np.nan), np.full(count, np.nan)
         xy[ids[there]], sigma[ids[there]] = match.xy_px[there], match.sigma_px[there]
         return Sighting(print_.board, xy, sigma, max(match.blur_px), H), int(fits.sum())
+
+    def _in_picture(self, seen: Sighting, picture: Image) -> int:
+        """Return how many corners of the board lie in the picture, hidden or not."""
+        at = apply_homography(seen.H_picture_print, self._prints[0].corners_m)
+        return int(((at >= 0) & (at <= np.array(picture.shape[::-1]) - 1)).all(axis=1).sum())
 
     def _side(self, seen: Sighting) -> float:
         """Return about how large a marker is in the picture: at most the side of a square, pixels."""
