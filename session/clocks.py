@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,9 +16,14 @@ from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Manifest, Stage
 from session.settings import SYNC_METHODS, update_settings
+from session.silent_sync import flash_time_map, motion_time_map
+from session.sound_moments import save_moments
 from session.stages import Stages
 from session.terminal import Terminal
 from sync.time_map import TimeMap
+
+if TYPE_CHECKING:
+    from sync.clap import SyncResult
 
 Array = npt.NDArray[np.float64]
 
@@ -67,8 +72,24 @@ def take_timestamps(recording: Recording, table: Path) -> None:
             shutil.copyfile(table, partial)
 
 
-def sync_recording(session: Session, recording: Recording, stages: Stages) -> TimeMap:
+def sync_recording(
+    session: Session,
+    recording: Recording,
+    stages: Stages,
+    detect: Callable[[], Mapping[str, Path]] | None = None,
+) -> TimeMap:
     """Run the sync stage of a recording, and return its time map.
+
+    "auto" takes a table of time stamps where there is one, else the sound, and for the cameras that the sound leaves
+    without a clock the person's motion, then a flash of light: in the order of what they can promise.
+
+    Parameters
+    ----------
+    session, recording, stages
+        What to sync.
+    detect
+        Finds the keypoints of a person, and returns their files by camera; None: there is nobody to be found, so the
+        motion is not tried.
 
     Raises
     ------
@@ -84,55 +105,90 @@ def sync_recording(session: Session, recording: Recording, stages: Stages) -> Ti
             f"the videos are {', '.join(recording.videos)}."
         )
     method = settings.sync
-    if method == "auto":
-        method = "timestamps" if recording.timestamps.exists() else "clap"
+    if method == "auto" and recording.timestamps.exists():
+        method = "timestamps"
     table = [recording.timestamps] if method == "timestamps" else []
     if table and not recording.timestamps.exists():
         raise SyncError(f"{recording.timestamps} does not exist. Give it: clapcap sync --timestamps FILE")
-    output = recording.results / "time_map.json"
+    if method == "motion" and detect is None:
+        raise SyncError(f"{recording.name} shows a board: only takes of a person can be synced by motion.")
+    output, sounds = recording.results / "time_map.json", sounds_file(recording)
     stage = Stage(
         "sync",
         [*recording.videos.values(), *table],
-        [output],
+        [output, sounds],
         {"method": method, "offset_s": dict(settings.offset_s)},
     )
 
     def make() -> dict[str, Any]:
-        time_map = _estimate(recording, method, settings.offset_s, stages.terminal)
+        time_map, heard = _estimate(recording, method, settings.offset_s, stages.terminal, detect)
+        with written_whole(sounds) as partial:
+            save_moments(partial, heard)
         with written_whole(output) as partial:
             time_map.save(partial)
-        return {name: [clock.offset_s, clock.confidence, clock.verdict] for name, clock in time_map.cameras.items()}
+        return {
+            name: [clock.offset_s, clock.confidence, clock.verdict, clock.method]
+            for name, clock in time_map.cameras.items()
+        }
 
     def said(report: Mapping[str, Any]) -> str:
-        good = sum(verdict == "ok" for _, _, verdict in report.values())
-        return f"{good} of {len(report)} cameras on one time line, by {method}"
+        good = [name for name, (_, _, verdict, _) in report.items() if verdict == "ok"]
+        methods = dict.fromkeys(report[name][3] for name in good if report[name][3] != "reference")
+        return f"{len(good)} of {len(report)} cameras on one time line, by {' and '.join(methods) or method}"
 
     stages.run(stage, make, said)
     return TimeMap.load(output)
 
 
-def _estimate(recording: Recording, method: str, offsets: Mapping[str, float], terminal: Terminal) -> TimeMap:
+def sounds_file(recording: Recording) -> Path:
+    """Return where the sounds that the clocks rest on are kept."""
+    return recording.results / "sounds.npz"
+
+
+def _estimate(
+    recording: Recording,
+    method: str,
+    offsets: Mapping[str, float],
+    terminal: Terminal,
+    detect: Callable[[], Mapping[str, Path]] | None,
+) -> tuple[TimeMap, SyncResult | None]:
+    from sync.fallback import completed
     from sync.fixed import shared_frames, timestamps_map, with_manual_offsets
 
     names = tuple(recording.videos)
+    heard = None
     if method == "frames":
         time_map = shared_frames(names)
     elif method == "timestamps":
         time_map = timestamps_map(names)
+    elif method == "motion" and detect is not None:
+        time_map = motion_time_map(detect(), terminal)
+    elif method == "flash":
+        time_map = flash_time_map(recording, terminal)
     else:
-        from media.audio import read_audio
-        from sync.clap import sync_heard
-        from sync.hearing import hear
+        heard = _listen(recording, terminal)
+        time_map = heard.time_map
+    if method == "auto":
+        if detect is not None and with_manual_offsets(time_map, offsets).refused:
+            time_map = completed(time_map, motion_time_map(detect(), terminal))
+        if with_manual_offsets(time_map, offsets).refused:
+            time_map = completed(time_map, flash_time_map(recording, terminal))
+    return with_manual_offsets(time_map, offsets), heard
 
-        with terminal.progress("listening") as progress:
-            heard = {}
-            for count, (name, path) in enumerate(recording.videos.items()):
-                # One track at a time: ten minutes are a tenth of a gigabyte, what is kept of them a third of that.
-                sound = None if path.is_dir() else read_audio(path, mono=True)
-                heard[name] = None if sound is None else hear(sound)
-                progress(count + 1, len(names))
-        time_map = sync_heard(heard).time_map
-    return with_manual_offsets(time_map, offsets)
+
+def _listen(recording: Recording, terminal: Terminal) -> SyncResult:
+    from media.audio import read_audio
+    from sync.clap import sync_heard
+    from sync.hearing import hear
+
+    with terminal.progress("listening") as progress:
+        heard = {}
+        for count, (name, path) in enumerate(recording.videos.items()):
+            # One track at a time: ten minutes are a tenth of a gigabyte, what is kept of them a third of that.
+            sound = None if path.is_dir() else read_audio(path, mono=True)
+            heard[name] = None if sound is None else hear(sound)
+            progress(count + 1, len(recording.videos))
+    return sync_heard(heard)
 
 
 def with_lags(session: Session, time_map: TimeMap) -> TimeMap:
@@ -145,10 +201,17 @@ def with_lags(session: Session, time_map: TimeMap) -> TimeMap:
     method = sync_method(time_map)
     if session.settings.calibration.import_ or method != found.get("sync") or method not in ("clap", "timestamps"):
         return time_map
-    clocks = {
-        name: dataclasses.replace(clock, offset_s=clock.offset_s + found["lag_s"].get(name, 0.0))
-        for name, clock in time_map.cameras.items()
-    }
+    heard = TimeMap.load(session.calibration.results / "time_map.json").cameras
+    spread_s = {camera["name"]: float(camera["lag_std_s"]) for camera in found["cameras"]}
+    clocks = dict(time_map.cameras)
+    for name, lag_s in found["lag_s"].items():
+        if lag_s and name in clocks:
+            # The lag is what the board's motion said against the clock of the calibration, whose error it took over.
+            std_s = float(np.hypot(spread_s[name], heard[name].offset_std_s))
+            clock = clocks[name]
+            clocks[name] = dataclasses.replace(
+                clock, offset_s=clock.offset_s + lag_s, offset_std_s=float(np.hypot(clock.offset_std_s, std_s))
+            )
     return TimeMap(clocks)
 
 

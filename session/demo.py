@@ -83,7 +83,8 @@ def measure(session: Session) -> dict[str, float]:
     by_camera = camera_errors(cameras, truth)
     clocks = {}
     for recording in (session.calibration, take):
-        time_map = TimeMap.load(recording.results / "time_map.json")
+        refined = recording.results / "clocks.json"
+        time_map = TimeMap.load(refined if refined.exists() else recording.results / "time_map.json")
         name = "calibration" if recording.name == CALIBRATION else "take"
         middle_s = 4.0  # the recordings are about 8 s long; one clock drifts, so the moment matters
         errors = clock_errors_ms(time_map, truth, recording.name, middle_s)

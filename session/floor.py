@@ -84,11 +84,11 @@ def floor_stage(session: Session, stages: Stages) -> None:
     name = feet_take(session)
     if name is None:
         return
-    from session.take import detect_take, keypoints2d_files, load_views
+    from session.take import detect_take, detection, keypoints2d_files, load_views
 
     take = session.take(name)[0]
     take_stages = Stages(session, take, stages.terminal)
-    time_map = sync_recording(session, take, take_stages)
+    time_map = sync_recording(session, take, take_stages, detection(session, take, take_stages))
     refuse_unsynced(take, time_map)
     time_map = with_lags(session, time_map)
     detect_take(session, take, take_stages)

@@ -25,7 +25,7 @@ SOLVERS = ("clapcap", "anipose")
 BOARDS = ("charuco", "checkerboard", "aprilgrid")
 FLOORS = ("board", "none")
 FEET = "feet:"
-SYNC_METHODS = ("auto", "clap", "timestamps", "frames")
+SYNC_METHODS = ("auto", "clap", "motion", "flash", "timestamps", "frames")
 
 TEMPLATE = """\
 # A clapcap session. Edit freely: every command reads this file anew, and recomputes only what a change touches.
@@ -58,7 +58,8 @@ overlay = false                     # also write a video per camera with the key
 
 # One table a recording (`calibration`, or the name of a take), when the cameras are not synced by a clap:
 # [recordings.dance]
-# sync = "auto"                     # "clap"; "timestamps": timestamps.csv in its folder; "frames": synced shutters
+# sync = "auto"                     # "clap"; "motion": how the person moves; "flash": a light; "timestamps":
+                                    # timestamps.csv in its folder; "frames": synced shutters
 # offset_s = {{ cam2 = 0.73 }}        # session time = offset + camera time
 """
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clapcap.errors import DetectionError, SessionError
 from session.atomic import written_whole
 from session.calibration import calibrate_session
-from session.clocks import refuse_unsynced, session_time_s, sync_recording, with_lags
-from session.folder import Recording, Session
+from session.clocks import refuse_unsynced, sync_recording, with_lags
+from session.folder import CALIBRATION, Recording, Session
 from session.manifest import Stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.summary import summary_table
+from session.take_clocks import refine_take_clocks, session_views
 from session.terminal import Terminal
 from sync.time_map import TimeMap
 
@@ -70,10 +71,11 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
             "is named by its video's stem: give its videos the same name in calibration/ and in every take."
         )
     stages = Stages(session, take, terminal)
-    time_map = sync_recording(session, take, stages)
+    time_map = sync_recording(session, take, stages, detection(session, take, stages))
     refuse_unsynced(take, time_map)
     time_map = with_lags(session, time_map)
     detect_take(session, take, stages)
+    time_map = refine_take_clocks(session, take, keypoints2d_files(take), time_map, stages)
     triangulate_take(session, take, time_map, stages)
     fit_take(session, take, stages)
     draw_take(session, take, time_map, stages)
@@ -82,6 +84,18 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
 def keypoints2d_files(take: Recording) -> dict[str, Path]:
     """Return where the keypoints of each camera go."""
     return {camera: take.results / "keypoints2d" / f"{camera}.npz" for camera in take.videos}
+
+
+def detection(session: Session, recording: Recording, stages: Stages) -> Callable[[], Mapping[str, Path]] | None:
+    """Return what detects the keypoints of a take for its sync; None for the recording of the board."""
+    if recording.name == CALIBRATION:
+        return None
+
+    def detect() -> Mapping[str, Path]:
+        detect_take(session, recording, stages)
+        return keypoints2d_files(recording)
+
+    return detect
 
 
 def detect_take(session: Session, take: Recording, stages: Stages) -> None:
@@ -138,18 +152,9 @@ def detect_take(session: Session, take: Recording, stages: Stages) -> None:
 
 def load_views(take: Recording, time_map: TimeMap, rate_hz: float) -> dict[str, Keypoints2D]:
     """Return the keypoints of all cameras on their common timeline, in session time."""
-    import dataclasses
-
-    import numpy as np
-
-    from skeleton.formats.npz import load_keypoints2d
     from sync.resample import common_timeline, resample_keypoints
 
-    views = {}
-    for camera, path in keypoints2d_files(take).items():
-        keypoints = load_keypoints2d(path)
-        time_s = session_time_s(take, time_map, camera, np.arange(len(keypoints.time_s)), keypoints.time_s)
-        views[camera] = dataclasses.replace(keypoints, time_s=time_s)
+    views = session_views(take, keypoints2d_files(take), time_map)
     timeline_s = common_timeline({camera: view.time_s for camera, view in views.items()}, rate_hz)
     return {camera: resample_keypoints(view, timeline_s) for camera, view in views.items()}
 

@@ -6,7 +6,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from sync.time_map import TimeMap
+from sync.time_map import CameraClock, TimeMap
+
+REMEDY = "Give its offset by hand:"
 
 
 def completed(first: TimeMap, second: TimeMap) -> TimeMap:
@@ -42,6 +44,13 @@ def completed(first: TimeMap, second: TimeMap) -> TimeMap:
             moved |= found
     for name in set(clocks) - moved:
         one, other = first.cameras[name], second.cameras[name]
-        reasons = [f"by {clock.method}: {clock.verdict}" for clock in (one, other) if not clock.ok]
-        clocks[name] = replace(clocks[name], verdict="; ".join(reasons))
+        reasons = [_told(clock) for clock in (one, other) if not clock.ok]
+        if reasons:
+            clocks[name] = replace(clocks[name], verdict=f"{'; '.join(reasons)}. {REMEDY} --offset {name}=SECONDS")
     return TimeMap(clocks)
+
+
+def _told(clock: CameraClock) -> str:
+    """Say which method refused and why, without the remedy."""
+    why = clock.verdict.split(REMEDY)[0].rstrip(". ")
+    return why if why.startswith("by ") else f"by {clock.method}: {why}"

@@ -26,7 +26,8 @@ def command(
         Path | None, typer.Option(help="A table of capture times (CSV: cam_id, frame_index, frame_time).")
     ] = None,
     method: Annotated[
-        str | None, typer.Option(help='"auto", "clap", "timestamps", or "frames" (shutters synced by cable).')
+        str | None,
+        typer.Option(help='"auto", "clap", "motion", "flash", "timestamps", or "frames" (shutters synced by cable).'),
     ] = None,
 ) -> None:
     """Bring the cameras onto one time line, by the sound of a clap unless told otherwise.
@@ -36,6 +37,7 @@ def command(
     from session.clocks import remember_sync, sync_recording, sync_table
     from session.folder import Session
     from session.stages import Stages
+    from session.take import detection
     from session.terminal import Terminal
 
     terminal = Terminal()
@@ -57,5 +59,6 @@ def command(
         opened = remember_sync(opened, recordings[0], offsets, timestamps, method)
         recordings = opened.recordings(recordings[0].name)
     for recording in recordings:
-        time_map = sync_recording(opened, recording, Stages(opened, recording, terminal))
+        stages = Stages(opened, recording, terminal)
+        time_map = sync_recording(opened, recording, stages, detection(opened, recording, stages))
         sync_table(recording, time_map, terminal)
