@@ -64,23 +64,26 @@ def initial_poses(shared: SharedViews, lenses: list[LensEstimate]) -> InitialPos
     undistorted = np.stack(
         [_undistort(xy, own.matrix, own.distortion, own.lens) for xy, own in zip(shared.xy_px, lenses, strict=True)]
     )
-    T_cam_board = _planar_poses(undistorted, usable, shared.board.corners_m)
+    cameras = len(lenses)
+    pairs = [(a, b) for a in range(cameras) for b in range(a + 1, cameras)]
+    together = {(a, b): np.flatnonzero(usable[a] & usable[b]) for a, b in pairs}
+    judges = {pair: both[_spread(len(both), MOST_JUDGES)] for pair, both in together.items() if len(both)}
+    wanted = _best_views(shared)
+    for (a, b), moments in judges.items():
+        wanted[a, moments] = wanted[b, moments] = True
+    T_cam_board = _planar_poses(undistorted, wanted, shared.board.corners_m)
     focal_px = np.array([lens.matrix[0, 0] for lens in lenses])
     cap = CAP * shared.image_size_px.max(axis=1) / focal_px
 
-    cameras = len(lenses)
     support = np.zeros((cameras, cameras))
     relative = np.full((cameras, cameras, 4, 4), np.nan)
-    for a in range(cameras):
-        for b in range(a + 1, cameras):
-            both = np.flatnonzero(usable[a] & usable[b])
-            if len(both):
-                T_ba, agreement = _relative_pose(
-                    T_cam_board[[a, b]][:, both], undistorted[[a, b]][:, both], shared.board.corners_m, cap[[a, b]]
-                )
-                relative[b, a], relative[a, b] = T_ba, np.linalg.inv(T_ba)
-                # A pair that shares views without agreement still connects, but only if nothing else does.
-                support[a, b] = support[b, a] = len(both) * agreement + 1e-3
+    for (a, b), moments in judges.items():
+        T_ba, agreement = _relative_pose(
+            T_cam_board[[a, b]][:, moments], undistorted[[a, b]][:, moments], shared.board.corners_m, cap[[a, b]]
+        )
+        relative[b, a], relative[a, b] = T_ba, np.linalg.inv(T_ba)
+        # A pair that shares views without agreement still connects, but only if nothing else does.
+        support[a, b] = support[b, a] = len(together[a, b]) * agreement + 1e-3
     anchor = int(support.sum(axis=1).argmax())
     tree = minimum_spanning_tree(np.where(support > 0, 1 / np.where(support > 0, support, 1), 0))
     order, before = breadth_first_order(tree, anchor, directed=False)
@@ -115,10 +118,18 @@ def board_poses(shared: SharedViews, cameras: CameraGroup) -> Array:
     undistorted = np.stack(
         [_undistort(xy, own.matrix, own.distortion, own.lens) for xy, own in zip(shared.xy_px, cameras, strict=True)]
     )
-    T_cam_board = _planar_poses(undistorted, shared.usable, shared.board.corners_m)
+    T_cam_board = _planar_poses(undistorted, _best_views(shared), shared.board.corners_m)
     T_cam_world = np.stack([camera.T_cam_world for camera in cameras])
     cap = CAP * shared.image_size_px.max(axis=1) / [camera.matrix[0, 0] for camera in cameras]
     return _board_poses(T_cam_world, T_cam_board, undistorted, shared.board.corners_m, cap)
+
+
+def _best_views(shared: SharedViews) -> Mask:
+    """Return (cameras, moments): of each moment's usable views, the two of most corners."""
+    corners = np.where(shared.usable, np.isfinite(shared.xy_px[..., 0]).sum(axis=2), 0)
+    rank = np.argsort(np.argsort(-corners, axis=0, kind="stable"), axis=0)
+    best: Mask = shared.usable & (rank < 2)
+    return best
 
 
 def _undistort(xy_px: Array, K: Array, distortion: Array, lens: Lens) -> Array:
@@ -175,14 +186,13 @@ def _disagreement(T_cam_board: Array, undistorted: Array, corners_m: Array, cap:
 def _relative_pose(T_cam_board: Array, undistorted: Array, corners_m: Array, cap: Array) -> tuple[Array, float]:
     """Return T_ba, and its support in [0, 1], from both planar poses (2, moments, 2, 4, 4) in cameras a and b."""
     tried = _spread(T_cam_board.shape[1], MOST_HYPOTHESES)
-    judges = _spread(T_cam_board.shape[1], MOST_JUDGES)
     T_ba = T_cam_board[1, tried][:, :, None] @ np.linalg.inv(T_cam_board[0, tried])[:, None, :]
     T_ba = T_ba.reshape(-1, 4, 4)
     T_ba = T_ba[np.isfinite(T_ba).all(axis=(1, 2))]
     # Hypotheses x judges x the two poses that camera a leaves open: what each costs in a and in b; the cheaper counts.
-    in_a = _disagreement(T_cam_board[0, judges], undistorted[0, judges][:, None], corners_m, cap[0]) / cap[0]
-    predicted = T_ba[:, None, None] @ T_cam_board[0, judges][None]
-    in_b = _disagreement(predicted, undistorted[1, judges][None, :, None], corners_m, cap[1]) / cap[1]
+    in_a = _disagreement(T_cam_board[0], undistorted[0][:, None], corners_m, cap[0]) / cap[0]
+    predicted = T_ba[:, None, None] @ T_cam_board[0][None]
+    in_b = _disagreement(predicted, undistorted[1][None, :, None], corners_m, cap[1]) / cap[1]
     disagreement = (in_a + in_b).min(axis=-1).mean(axis=1)
     best = int(disagreement.argmin())
     return T_ba[best], max(0.0, float(1 - disagreement[best]))

@@ -207,7 +207,7 @@ def normal_equations(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise
     U, common_side = np.zeros((common, common)), np.zeros(common)
     V, board_side = np.zeros((moments, POSE, POSE)), np.zeros((moments, POSE))
     W = np.zeros((moments, common, POSE))
-    for camera, own in _chunks(views):
+    for camera, own in _chunks(views, use.any(axis=1)):
         moment, here = views.moment[own], np.arange(camera * CAMERA, (camera + 1) * CAMERA)
         part = views.chosen(own)
         pixels, *by = predict_with_jacobians(scene, part, problem.corners_m, problem.path)
@@ -236,11 +236,11 @@ def normal_equations(problem: Problem, scene: Scene, use: Mask, noise: ViewNoise
     return Normal(U, V, W, common_side, board_side)
 
 
-def _chunks(views: Views) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
-    """Yield the views of one camera, a bounded number at a time."""
+def _chunks(views: Views, counted: Mask) -> Iterator[tuple[int, npt.NDArray[np.intp]]]:
+    """Yield the views (views,) that count, of one camera, a bounded number at a time."""
     most = max(1, CHUNK // views.xy_px.shape[1])
     for camera in np.unique(views.camera):
-        own = np.flatnonzero(views.camera == camera)
+        own = np.flatnonzero((views.camera == camera) & counted)
         for start in range(0, len(own), most):
             yield int(camera), own[start : start + most]
 
