@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from media.audio import Audio
-from sync.onsets import Onsets, find_onsets, level_steps
+from sync.onsets import Onsets, band_power, find_onsets, level_steps
 
 Array = npt.NDArray[np.float64]
 Sound = npt.NDArray[np.float32]
@@ -64,8 +64,8 @@ def hear(audio: Audio) -> Hearing:
         return Hearing(sound[:0], audio.start_s, Onsets.none())
     gain = _flattening_gain(sound)
     _flatten(sound, gain)
-    power = [_power(sound, first) for first in range(0, len(sound), BLOCK_S * RATE_HZ)]
-    steps = level_steps(np.concatenate(power))
+    bands = [band_power(_power(sound, first)) for first in range(0, len(sound), BLOCK_S * RATE_HZ)]
+    steps = level_steps(np.concatenate(bands))
     return Hearing(sound, audio.start_s, find_onsets(steps, sound, RATE_HZ, audio.start_s))
 
 
@@ -126,4 +126,11 @@ def _flatten(sound: Sound, gain: Array) -> None:
     from scipy.signal import oaconvolve
 
     taps = np.fft.fftshift(np.fft.irfft(gain)) * np.hanning(WINDOW + 1)[:-1]
-    sound[:] = oaconvolve(sound, taps.astype(np.float32), mode="full")[WINDOW // 2 : WINDOW // 2 + len(sound)]
+    half = WINDOW // 2
+    before = np.zeros(half, dtype=np.float32)
+    for first in range(0, len(sound), BLOCK_S * RATE_HZ):
+        last = min(first + BLOCK_S * RATE_HZ, len(sound))
+        after = np.pad(sound[last : last + half], (0, half))[:half]
+        part = np.concatenate([before, sound[first:last], after])
+        before = sound[last - half : last].copy()
+        sound[first:last] = oaconvolve(part, taps.astype(np.float32))[WINDOW : WINDOW + last - first]

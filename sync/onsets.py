@@ -58,12 +58,16 @@ class Onsets:
         return float(self.steps_db.mean(axis=1).max()) if len(self.steps_db) else 0.0
 
 
-def level_steps(power: Steps) -> Steps:
-    """Return by how many dB (hops, bands) each band's level rises, from power spectra (hops, bins) up to 8 kHz.
+def band_power(power: Steps) -> Steps:
+    """Return the power of each band (hops, bands) from power spectra (hops, bins) up to 8 kHz."""
+    return np.asarray(power @ _band_weights(power.shape[1]), dtype=np.float32)
+
+
+def level_steps(bands: Steps) -> Steps:
+    """Return by how many dB the level of each band rises (hops, bands), from the bands' power (hops, bands).
 
     Levels are taken above a floor at the band's own background: spectral flux of the logarithm (Böck and Widmer 2013).
     """
-    bands = power @ _band_weights(power.shape[1])
     # Digital silence has no background: a floor far below the loudest moment keeps its first faint noise from counting.
     floor = np.maximum(np.median(bands, axis=0), 1e-5 * bands.max())
     level = 10 * np.log10(1 + bands / np.maximum(floor, 1e-30))
