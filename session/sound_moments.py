@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -22,8 +23,10 @@ def save_moments(path: Path, result: SyncResult | None) -> None:
         arrays = {field.name: getattr(result.moments, field.name) for field in fields(result.moments)}
         arrays["sounds_s"] = result.sounds_s
         arrays["reference"] = np.array(result.reference or "")
-    with path.open("wb") as file:
-        np.savez(file, format=np.array("clapcap-sounds"), version=np.array(1), **arrays)
+    # In memory first: on a full disk, zipfile is left open and complains once more when it is collected.
+    archive = io.BytesIO()
+    np.savez(archive, format=np.array("clapcap-sounds"), version=np.array(1), **arrays)
+    path.write_bytes(archive.getvalue())
 
 
 def load_moments(path: Path, time_map: TimeMap) -> SyncResult | None:

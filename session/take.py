@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,7 @@ from session.manifest import Stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.summary import summary_table
-from session.take_clocks import refine_take_clocks, session_views
+from session.take_clocks import find_take_clocks, refine_take_clocks, session_views
 from session.terminal import Terminal
 from sync.time_map import TimeMap
 
@@ -71,7 +72,10 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
             "is named by its video's stem: give its videos the same name in calibration/ and in every take."
         )
     stages = Stages(session, take, terminal)
-    time_map = sync_recording(session, take, stages, detection(session, take, stages))
+    detect = detection(session, take, stages)
+    time_map = sync_recording(session, take, stages, detect)
+    if detect is not None and time_map.refused and session.settings.recording(take.name).sync in ("auto", "motion"):
+        time_map = find_take_clocks(session, take, detect(), time_map, stages)
     refuse_unsynced(take, time_map)
     time_map = with_lags(session, time_map)
     detect_take(session, take, stages)
@@ -91,6 +95,7 @@ def detection(session: Session, recording: Recording, stages: Stages) -> Callabl
     if recording.name == CALIBRATION:
         return None
 
+    @cache
     def detect() -> Mapping[str, Path]:
         detect_take(session, recording, stages)
         return keypoints2d_files(recording)

@@ -44,6 +44,43 @@ def session_views(take: Recording, files: Mapping[str, Path], time_map: TimeMap)
     return views
 
 
+def find_take_clocks(
+    session: Session, take: Recording, files: Mapping[str, Path], time_map: TimeMap, stages: Stages
+) -> TimeMap:
+    """Find the clocks that neither sound nor anything else gave, by the calibration and how the person moves.
+
+    Parameters are those of `refine_take_clocks`; the keypoints must be there.
+    """
+    output = take.results / "time_map_by_cameras.json"
+    stage = Stage(
+        "sync by cameras",
+        [*files.values(), session.cameras_file],
+        [output],
+        {"clocks": {name: dataclasses.asdict(clock) for name, clock in time_map.cameras.items()}},
+    )
+
+    def make() -> Mapping[str, Any]:
+        from session.single_stages import cameras_for
+        from skeleton.formats.npz import load_keypoints2d
+        from sync.fallback import completed
+        from triangulate.clock_search import search_clocks
+
+        views = {camera: load_keypoints2d(path) for camera, path in files.items()}
+        with stages.terminal.progress("laying the motion over itself") as progress:
+            found = search_clocks(views, cameras_for(session.cameras_file, views), progress=progress)
+        together = completed(time_map, found)
+        with written_whole(output) as partial:
+            together.save(partial)
+        return {"cameras": len(together.cameras), "refused": len(together.refused)}
+
+    stages.run(
+        stage,
+        make,
+        lambda r: f"{r['cameras'] - r['refused']} of {r['cameras']} cameras on one time line, with the motion in space",
+    )
+    return TimeMap.load(output)
+
+
 def refine_take_clocks(
     session: Session, take: Recording, files: Mapping[str, Path], time_map: TimeMap, stages: Stages
 ) -> TimeMap:

@@ -78,11 +78,6 @@ class PairLag:
     second_s: float
     correlation: float
 
-    @property
-    def good(self) -> bool:
-        """Whether the pair is to be believed by itself."""
-        return self.evidence >= NEEDED_EVIDENCE and self.peak_ratio <= NEEDED_PEAK_RATIO
-
 
 @dataclass(frozen=True)
 class MotionSync:
@@ -117,7 +112,7 @@ def sync_by_motion(views: Mapping[str, Keypoints2D], *, progress: Progress = sil
         if lag is not None:
             pairs[first, second] = lag
         progress(done + 1, len(every))
-    return MotionSync(_time_map(views, tracks, pairs), pairs)
+    return MotionSync(time_map_of(views, pairs, NEEDED_EVIDENCE, NEEDED_PEAK_RATIO), pairs)
 
 
 def pair_lag(first: MotionTrack, second: MotionTrack) -> PairLag | None:
@@ -249,17 +244,29 @@ def _sharpened(first: MotionTrack, second: MotionTrack, lag: int) -> tuple[float
     return peak(whole), std
 
 
-def _time_map(
+def time_map_of(
     views: Mapping[str, Keypoints2D],
-    tracks: Mapping[str, MotionTrack],
     pairs: Mapping[tuple[str, str], PairLag],
+    needed_evidence: float,
+    needed_peak_ratio: float,
 ) -> TimeMap:
-    """Bring as many cameras as possible onto one time line: strongest pairs first, those that contradict left out."""
+    """Bring as many cameras as possible onto one time line: strongest pairs first, those that contradict left out.
+
+    Parameters
+    ----------
+    views
+        By camera, as in `sync_by_motion`.
+    pairs
+        How they lie to each other.
+    needed_evidence, needed_peak_ratio
+        What makes a pair believed by itself: at least this evidence, at most that ratio.
+    """
+    needed = needed_evidence, needed_peak_ratio
     names = list(views)
     offset = {name: {name: 0.0} for name in names}  # each camera's group: its members' offsets
     kept: list[tuple[str, str]] = []
     for (first, second), pair in sorted(pairs.items(), key=lambda entry: -entry[1].evidence):
-        if not pair.good:
+        if pair.evidence < needed_evidence or pair.peak_ratio > needed_peak_ratio:
             continue
         one, other = offset[first], offset[second]
         if one is other:
@@ -289,7 +296,7 @@ def _time_map(
                 offset_s, 1.0, at_zero_s, RATE_STD, "motion", float(np.clip(1 - best, 0, 1)), OK, middle_s
             )
         else:
-            verdict = _verdict(name, tracks[name], pairs)
+            verdict = _verdict(name, views[name], pairs, needed)
             clocks[name] = CameraClock(0.0, 1.0, UNKNOWN_STD_S, RATE_STD, "motion", 0.0, verdict)
     return TimeMap(clocks)
 
@@ -318,25 +325,27 @@ def _solved(
     return solved
 
 
-def _verdict(name: str, track: MotionTrack, pairs: Mapping[tuple[str, str], PairLag]) -> str:
+def _verdict(
+    name: str, view: Keypoints2D, pairs: Mapping[tuple[str, str], PairLag], needed: tuple[float, float]
+) -> str:
     """Say why a camera has no clock, and what to do."""
     remedy = f"Give its offset by hand: --offset {name}=SECONDS"
     mine = {key: pair for key, pair in pairs.items() if name in key}
-    if not track.seen.any():
+    if not (view.confidence > 0).any():
         return f"nobody is seen in it. {remedy}"
     if not mine:
         return f"no other camera sees the person move at the same time for {LEAST_OVERLAP_S:.0f} s. {remedy}"
     key, best = max(mine.items(), key=lambda entry: entry[1].evidence)
     other = key[0] if key[1] == name else key[1]
-    if best.evidence < NEEDED_EVIDENCE:
+    if best.evidence < needed[0]:
         return (
             f"too little motion: what it has in common with {other} comes to {best.evidence:.1f}, needed "
-            f"{NEEDED_EVIDENCE:.0f}. {remedy}"
+            f"{needed[0]:.1f}. {remedy}"
         )
-    if best.peak_ratio > NEEDED_PEAK_RATIO:
+    if best.peak_ratio > needed[1]:
         return (
             f"ambiguous: the motion repeats itself, {best.lag_s - best.second_s:+.2f} s further {best.peak_ratio:.2f} "
             f"of what speaks for the best alignment with {other} speaks for another, needed at most "
-            f"{NEEDED_PEAK_RATIO:.2f}. {remedy}"
+            f"{needed[1]:.2f}. {remedy}"
         )
     return f"contradictory: it agrees with {other}, but the other cameras say otherwise. {remedy}"
