@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 from calib.cameras import Camera, CameraGroup
-from calib.shared_views import SharedViews, track_acceleration, track_velocity
+from calib.solve.shared_views import SharedViews, track_acceleration, track_velocity
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]

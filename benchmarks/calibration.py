@@ -31,14 +31,14 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from calib.anipose_solver import calibrate_anipose
-from calib.boards import CharucoBoard
-from calib.calibrate import CalibrationOptions, CalibrationResult, calibrate
+from calib.boards.board import CharucoBoard
 from calib.cameras import CameraGroup
-from calib.corner_run import detect_all_corners
-from calib.corners import CornerViews
-from calib.held_out import held_out_error
-from calib.shared_views import SharedViews, by_group
+from calib.corners.all_cameras import detect_all_corners
+from calib.corners.corner_views import CornerViews
+from calib.solve.anipose_solver import calibrate_anipose
+from calib.solve.calibrate import CalibrationOptions, CalibrationResult, calibrate
+from calib.solve.held_out import held_out_error
+from calib.solve.shared_views import SharedViews, by_group
 from sync.timestamps import read_timestamps
 
 BOARD = CharucoBoard(4, 5, 0.054, 0.0405)

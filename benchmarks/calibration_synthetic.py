@@ -31,12 +31,12 @@ from rich.table import Table
 from scipy.spatial.transform import Rotation
 
 from benchmarks.board_scenes import SceneSpec, make_scene, pose_errors
-from calib.anipose_solver import calibrate_anipose
-from calib.boards import CharucoBoard
-from calib.calibrate import CalibrationOptions, CalibrationResult, calibrate
+from calib.boards.board import CharucoBoard
 from calib.cameras import CameraGroup
-from calib.lens_prior import LensPrior
-from calib.shared_views import SharedViews
+from calib.intrinsics.lens_prior import LensPrior
+from calib.solve.anipose_solver import calibrate_anipose
+from calib.solve.calibrate import CalibrationOptions, CalibrationResult, calibrate
+from calib.solve.shared_views import SharedViews
 from clapcap.errors import CalibrationError
 
 Array = npt.NDArray[np.float64]

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from calib.boards import Board
+from calib.boards.board import Board
 
 Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]

@@ -25,7 +25,7 @@ from calib.formats import (
 )
 from calib.formats.contract import Codec, Unit, Writing
 from calib.formats.source import Source
-from calib.world_axes import Z_UP_FROM, axis_up, distances_m, scale, turn_up
+from calib.world.axes import Z_UP_FROM, axis_up, distances_m, scale, turn_up
 from clapcap.errors import CalibrationError, FileFormatError
 
 CODECS: tuple[Codec, ...] = (

@@ -11,7 +11,7 @@ from session.settings import BoardSettings
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from calib.boards import Board
+    from calib.boards.board import Board
 
 
 def to_board(board: BoardSettings) -> Board:
@@ -22,9 +22,9 @@ def to_board(board: BoardSettings) -> Board:
     CalibrationError
         If there can be no such board.
     """
-    from calib.aprilgrid import AprilGrid
-    from calib.boards import CharucoBoard
-    from calib.checkerboard import Checkerboard
+    from calib.boards.aprilgrid import AprilGrid
+    from calib.boards.board import CharucoBoard
+    from calib.boards.checkerboard import Checkerboard
 
     if board.kind == "checkerboard":
         return Checkerboard(board.columns, board.rows, board.square_mm / 1000)
@@ -36,7 +36,7 @@ def to_board(board: BoardSettings) -> Board:
 
 def print_session_board(session: Session, output: Path, terminal: Terminal) -> None:
     """Write the session's board to a file for printing."""
-    from calib.print_board import print_board
+    from calib.boards.print_board import print_board
 
     board = to_board(session.settings.board)
     with written_whole(output) as partial:

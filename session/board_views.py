@@ -15,7 +15,7 @@ from session.manifest import Stage
 from session.stages import Stages
 
 if TYPE_CHECKING:
-    from calib.corners import CornerViews
+    from calib.corners.corner_views import CornerViews
 
 
 def parse_frames(text: str) -> slice:
@@ -43,8 +43,8 @@ def corner_stages(session: Session, recording: Recording, stages: Stages, frames
 
     `frames` are START:STOP:STEP; None: as the calibration's settings say.
     """
-    from calib.corner_run import detect_all_corners, refuse_mirrored
-    from calib.corners import VERSION, CornerViews
+    from calib.corners.all_cameras import detect_all_corners, refuse_mirrored
+    from calib.corners.corner_views import VERSION, CornerViews
 
     board = to_board(session.settings.board)
     wanted_frames = session.settings.calibration.frames if frames is None else frames
@@ -78,7 +78,7 @@ def corner_stages(session: Session, recording: Recording, stages: Stages, frames
 
 
 def _found(views: CornerViews) -> dict[str, Any]:
-    from calib.boards import CharucoBoard
+    from calib.boards.board import CharucoBoard
 
     legacy = isinstance(views.board, CharucoBoard) and views.board.legacy
     back = bool((views.seen & views.mirrored).any())

@@ -34,11 +34,11 @@ from session.terminal import Terminal
 from sync.time_map import TimeMap
 
 if TYPE_CHECKING:
-    from calib.calibrate import CalibrationResult
     from calib.cameras import CameraGroup
-    from calib.corners import CornerViews
-    from calib.lens_prior import LensPrior
-    from calib.shared_views import SharedViews
+    from calib.corners.corner_views import CornerViews
+    from calib.intrinsics.lens_prior import LensPrior
+    from calib.solve.calibrate import CalibrationResult
+    from calib.solve.shared_views import SharedViews
 
 
 def remember_calibration(
@@ -117,11 +117,11 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
     )
 
     def make() -> Mapping[str, Any]:
-        from calib.corners import CornerViews
-        from calib.extrinsics import refuse_disconnected
+        from calib.corners.corner_views import CornerViews
         from calib.formats.anipose_toml import save_anipose_toml
-        from calib.shared_views import shared_view_matrix
-        from calib.verdict import judge
+        from calib.quality.verdict import judge
+        from calib.solve.extrinsics import refuse_disconnected
+        from calib.solve.shared_views import shared_view_matrix
 
         views = [CornerViews.load(path) for path in files.values()]
         shared = share_views(recording, time_map, views)
@@ -163,7 +163,7 @@ def _solve_stages(session: Session, terminal: Terminal) -> None:
 
 def middle_error_m(result: CalibrationResult) -> float | None:
     """Return how far off a corner of the board is placed in the middle of the space; None where not known."""
-    from calib.capture_volume import middle_uncertainty
+    from calib.quality.capture_volume import middle_uncertainty
 
     found = result.report.diagnostics
     if found.errors is None:
@@ -174,7 +174,7 @@ def middle_error_m(result: CalibrationResult) -> float | None:
 
 def share_views(recording: Recording, time_map: TimeMap, views: Sequence[CornerViews]) -> SharedViews:
     """Bring the corners of all cameras to common moments, by whatever times the cameras."""
-    from calib.shared_views import by_frame_index, by_group, by_session_time
+    from calib.solve.shared_views import by_frame_index, by_group, by_session_time
 
     method = sync_method(time_map)
     if method == "frames":
@@ -193,12 +193,12 @@ def solve(
     shared: SharedViews, solver: str, floor_time_s: float, look_for_floor: bool, lenses: Mapping[str, LensPrior]
 ) -> CalibrationResult:
     """Calibrate with the chosen solver."""
-    from calib.calibrate import CalibrationOptions, calibrate
+    from calib.solve.calibrate import CalibrationOptions, calibrate
 
     named = None if math.isnan(floor_time_s) or not look_for_floor else floor_time_s
     options = CalibrationOptions(floor_time_s=named, look_for_floor=look_for_floor, lenses=lenses)
     if solver == "anipose":
-        from calib.anipose_solver import calibrate_anipose
+        from calib.solve.anipose_solver import calibrate_anipose
 
         return calibrate_anipose(shared, options)
     return calibrate(shared, options)

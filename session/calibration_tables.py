@@ -16,7 +16,7 @@ from session.settings import FEET
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from calib.verdict import Verdict
+    from calib.quality.verdict import Verdict
 
 MARKS = {"good": ("✓", "green"), "usable": ("!", "yellow"), "redo": ("✗", "red")}
 
@@ -67,7 +67,7 @@ def calibration_table(session: Session, terminal: Terminal) -> None:
 
 def say_verdict(session: Session, terminal: Terminal) -> None:
     """Print how good the calibration is and what to do next; of an imported one, the latter only."""
-    from calib.verdict import NO_FLOOR
+    from calib.quality.verdict import NO_FLOOR
 
     verdict = _verdict(session)
     if verdict is not None:
@@ -87,7 +87,7 @@ def say_verdict(session: Session, terminal: Terminal) -> None:
 
 
 def _verdict(session: Session) -> Verdict | None:
-    from calib.verdict import Verdict
+    from calib.quality.verdict import Verdict
 
     found = Manifest(session.calibration.results, session.root).report("solve").get("verdict")
     return None if found is None or session.settings.calibration.import_ else Verdict.from_plain(found)

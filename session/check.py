@@ -19,10 +19,10 @@ from session.stages import Stages
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from calib.check import CheckResult
-    from calib.corners import CornerViews
-    from calib.shared_views import SharedViews
-    from calib.uncertainty import CameraCovariance
+    from calib.checks.moved_cameras import CheckResult
+    from calib.corners.corner_views import CornerViews
+    from calib.quality.uncertainty import CameraCovariance
+    from calib.solve.shared_views import SharedViews
     from sync.time_map import TimeMap
 
 FOLDER = "check"
@@ -70,8 +70,8 @@ def check_session(session: Session, videos: Sequence[Path], terminal: Terminal) 
     ClapcapError
         If there is no calibration, or nothing can be told from the videos.
     """
-    from calib.check import check_cameras
-    from calib.corners import CornerViews
+    from calib.checks.moved_cameras import check_cameras
+    from calib.corners.corner_views import CornerViews
     from calib.interchange import load_cameras
 
     if not session.cameras_file.exists():
@@ -103,7 +103,7 @@ def _shared(
     recording: Recording, time_map: TimeMap, views: list[CornerViews], terminal: Terminal
 ) -> tuple[SharedViews, float]:
     """Return the moments of the board, and how far clocks may be off; without sync, the moments in which it rests."""
-    from calib.rests import by_rests
+    from calib.checks.rests import by_rests
 
     if not time_map.refused:
         return share_views(recording, time_map, views), 0.1
@@ -117,7 +117,7 @@ def _shared(
 
 def _errors(session: Session, names: tuple[str, ...]) -> CameraCovariance | None:
     """Return the calibration's own covariance; None where it is not known."""
-    from calib.diagnostics import Diagnostics
+    from calib.solve.diagnostics import Diagnostics
 
     file = diagnostics_file(session)
     if session.settings.calibration.import_ or not file.exists():

@@ -38,7 +38,7 @@ def remember_floor(session: Session, floor: str | None, known_lengths: Sequence[
             raise SessionError(f'--floor "{floor}" is unknown: needed "board", "none" or "{FEET}TAKE".')
         changes["calibration", "floor"] = floor
     if known_lengths:
-        from calib.known_lengths import parse_known_length
+        from calib.world.known_lengths import parse_known_length
 
         names = tuple(session.calibration.videos) or _calibrated(session)
         known = dict(session.settings.calibration.known_m)
@@ -108,9 +108,9 @@ def floor_stage(session: Session, stages: Stages) -> None:
 
     def make() -> Mapping[str, Any]:
         from calib.cameras import CameraGroup
-        from calib.feet import floor_from_feet
         from calib.formats.anipose_toml import save_anipose_toml
         from calib.interchange import load_cameras
+        from calib.world.feet import floor_from_feet
         from session.single_stages import cameras_for, triangulate_views
 
         views = load_views(take, time_map, settings.rate_hz)
@@ -149,7 +149,7 @@ def check_known_lengths(session: Session, cameras: CameraGroup, terminal: Termin
     settings = session.settings
     if not settings.calibration.known_m:
         return
-    from calib.known_lengths import check_scale, parse_known_length
+    from calib.world.known_lengths import check_scale, parse_known_length
 
     known = [
         parse_known_length(f"{ends}={length_m}", cameras.names)

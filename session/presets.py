@@ -24,8 +24,8 @@ from session.settings import update_settings
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from calib.lens_prior import LensPrior
-    from calib.presets import Preset
+    from calib.intrinsics.lens_prior import LensPrior
+    from calib.intrinsics.presets import Preset
 
 FOLDER = "presets"
 VARIABLE = "CLAPCAP_PRESETS"
@@ -77,7 +77,7 @@ def remember_presets(session: Session, texts: Sequence[str]) -> Session:
     """
     if not texts:
         return session
-    from calib.presets import Preset
+    from calib.intrinsics.presets import Preset
 
     used = dict(session.settings.calibration.presets)
     for camera, text in _pairs("--preset", texts):
@@ -143,7 +143,7 @@ def preset_priors(session: Session, size_px: Mapping[str, tuple[int, int]]) -> d
     FileFormatError
         If a file is no preset.
     """
-    from calib.presets import Preset
+    from calib.intrinsics.presets import Preset
 
     return {
         camera: Preset.load(file).for_pictures(size_px[camera], _rotation_deg(session.calibration.videos[camera]))
@@ -193,9 +193,9 @@ def save_presets(session: Session, texts: Sequence[str], terminal: Terminal) -> 
 
 
 def _preset(session: Session, camera: str, name: str) -> Preset:
-    from calib.diagnostics import Diagnostics
     from calib.interchange import load_cameras
-    from calib.presets import Preset
+    from calib.intrinsics.presets import Preset
+    from calib.solve.diagnostics import Diagnostics
 
     found = load_cameras(solved_cameras_file(session))[camera]
     diagnostics = Diagnostics.load(diagnostics_file(session))

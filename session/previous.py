@@ -24,8 +24,8 @@ def keep_previous(session: Session, now: CameraGroup) -> Path | None:
     cameras, move to `previous/report-N.html` and `previous/diagnostics-N.npz`. A calibration that came out the same is
     not kept twice.
     """
-    from calib.comparison import same_cameras
     from calib.interchange import load_cameras
+    from calib.quality.comparison import same_cameras
 
     file = session.cameras_file
     try:

@@ -76,7 +76,7 @@ def command(
 
     A camera is named by its video's stem: give a camera's videos the same name in the calibration and in every take.
     """
-    from calib.boards import parse_size
+    from calib.boards.board import parse_size
     from clapcap.errors import SessionError
     from session.new import create_session, say_next_step
     from session.settings import BOARDS, BoardSettings

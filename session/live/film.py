@@ -19,8 +19,8 @@ from session.live.screen import live_screen
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
-    from calib.advice import Advice
-    from calib.live_views import BoardFinder, LiveViews, Look
+    from calib.quality.advice import Advice
+    from calib.quality.live_views import BoardFinder, LiveViews, Look
 
     Show = Callable[[LiveViews, Advice, float], None]
 
@@ -101,8 +101,8 @@ def _finish(session: Session, recorders: dict[str, Recorder], terminal: Terminal
 
 def _watch(session: Session, cameras: Sequence[LiveCamera], terminal: Terminal, record: bool) -> bool:
     """Look at the cameras' pictures as they come; return whether it was enough."""
-    from calib.advice import next_advice
-    from calib.live_views import BoardFinder, LiveViews
+    from calib.quality.advice import next_advice
+    from calib.quality.live_views import BoardFinder, LiveViews
 
     board = to_board(session.settings.board)
     finders = [BoardFinder(board) for _ in cameras]

@@ -6,9 +6,9 @@ import numpy as np
 from rich.console import Group, RenderableType
 from rich.text import Text
 
-from calib.advice import WANTED_TILTS, Advice
-from calib.live_views import CELLS, LiveViews
-from calib.verdict import WANTED_SHARED_VIEWS, WANTED_VIEWS
+from calib.quality.advice import WANTED_TILTS, Advice
+from calib.quality.live_views import CELLS, LiveViews
+from calib.quality.verdict import WANTED_SHARED_VIEWS, WANTED_VIEWS
 from session.terminal import wrapped
 
 SHADES = (" ", "░", "▒", "█")

@@ -10,8 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.cameras import CameraGroup
-from calib.diagnostics import Diagnostics
-from calib.verdict import Verdict
+from calib.quality.verdict import Verdict
+from calib.solve.diagnostics import Diagnostics
 from clapcap.progress import Progress, silent
 from session.report import charts, outliers, scene
 from session.report.page import camera_colour, render
@@ -21,9 +21,9 @@ from sync.time_map import TimeMap
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from calib.capture_volume import Slice
-    from calib.comparison import Comparison
-    from calib.uncertainty import CameraCovariance
+    from calib.quality.capture_volume import Slice
+    from calib.quality.comparison import Comparison
+    from calib.quality.uncertainty import CameraCovariance
     from session.report.pictures import Picture
 
 Array = npt.NDArray[np.float64]
@@ -230,8 +230,8 @@ def _place_std(cameras: CameraGroup, diagnostics: Diagnostics, errors: CameraCov
 
 
 def _center_covariance(cameras: CameraGroup, diagnostics: Diagnostics, errors: CameraCovariance) -> Array:
-    from calib.capture_volume import visited_points
-    from calib.uncertainty import center_covariance_m2
+    from calib.quality.capture_volume import visited_points
+    from calib.quality.uncertainty import center_covariance_m2
 
     visited = visited_points(cameras, diagnostics.T_world_board, diagnostics.corners_m)
     return center_covariance_m2(cameras, errors, visited)
@@ -260,7 +260,7 @@ def _in_world(cameras: CameraGroup, T_old_new: Array) -> CameraGroup:
 
 
 def _maps(cameras: CameraGroup, diagnostics: Diagnostics) -> Maps:
-    from calib.capture_volume import heights_worth_showing, middle_uncertainty, slices, visited_points
+    from calib.quality.capture_volume import heights_worth_showing, middle_uncertainty, slices, visited_points
 
     errors = diagnostics.errors
     assert errors is not None

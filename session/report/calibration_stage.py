@@ -56,9 +56,9 @@ def report_stage(session: Session, stages: Stages, solved: Path, world: str) -> 
     )
 
     def make() -> Mapping[str, Any]:
-        from calib.comparison import compare
-        from calib.diagnostics import Diagnostics
         from calib.interchange import load_cameras
+        from calib.quality.comparison import compare
+        from calib.solve.diagnostics import Diagnostics
         from session.report.calibration_page import CalibrationFindings, calibration_page
         from sync.time_map import TimeMap
 

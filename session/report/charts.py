@@ -14,7 +14,7 @@ from session.report.pictures import png
 from session.report.scene import nice_at_most
 
 if TYPE_CHECKING:
-    from calib.capture_volume import Slice
+    from calib.quality.capture_volume import Slice
 
 Array = npt.NDArray[np.float64]
 
@@ -59,7 +59,7 @@ class Coverage:
 
 def coverage(xy_px: Array, size_px: npt.NDArray[np.int64]) -> Coverage:
     """Draw how often the corners (corners, 2) of one camera were seen where in its picture."""
-    from calib.coverage import coverage_of
+    from calib.intrinsics.coverage import coverage_of
 
     found = coverage_of(xy_px, size_px)
     cell = size_px / np.array(found.cells.shape[::-1])

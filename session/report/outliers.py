@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from calib.diagnostics import Diagnostics
+from calib.solve.diagnostics import Diagnostics
 from session.report.pictures import Picture, cut_out, jpeg
 
 MOST = 12

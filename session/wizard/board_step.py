@@ -61,7 +61,7 @@ def apply_board_flags(session: Session, talk: Talk) -> Session:
 
 def board_from_flags(board: BoardSettings, answers: Answers) -> BoardSettings:
     """Return the board with what flags say; markers keep their share of the square unless they are given."""
-    from calib.boards import parse_size
+    from calib.boards.board import parse_size
 
     if answers.kind is not None and answers.kind not in KINDS:
         raise SessionError(f'--kind "{answers.kind}" is unknown: needed one of {", ".join(KINDS)}.')
@@ -121,7 +121,7 @@ def scaled_marker_mm(board: BoardSettings, square_mm: float) -> float:
 
 def reach_m(board: BoardSettings) -> float:
     """Return from how far a webcam reads the board's markers."""
-    from calib.board_looks import USUAL_FOCAL
+    from calib.quality.board_looks import USUAL_FOCAL
 
     return USUAL_FOCAL * PICTURE_PX * board.marker_mm / 1000 / READABLE_PX
 
@@ -147,7 +147,7 @@ def _choose(stated: BoardSettings, terminal: Terminal) -> BoardSettings | None:
 
 def _describe(stated: BoardSettings, terminal: Terminal) -> BoardSettings:
     """Ask for all of a board's spec."""
-    from calib.boards import parse_size
+    from calib.boards.board import parse_size
 
     kinds = list(KINDS)
     kind = kinds[terminal.choose("What does it look like?", list(KINDS.values()), default=kinds.index(stated.kind))]

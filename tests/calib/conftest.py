@@ -10,9 +10,9 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 from calib.cameras import Camera, CameraGroup
-from calib.shared_views import SharedViews, track_acceleration, track_velocity
+from calib.solve.shared_views import SharedViews, track_acceleration, track_velocity
 
 Array = npt.NDArray[np.float64]
 

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from calib.advice import LYING_S, WANTED_TILTS, missing_link, next_advice
-from calib.board_looks import blur_px, board_tilts, name_unseen, seen_regions
-from calib.boards import CharucoBoard
-from calib.live_views import MOST_BLUR_PX, BoardFinder, LiveViews, Look
+from calib.boards.board import CharucoBoard
+from calib.quality.advice import LYING_S, WANTED_TILTS, missing_link, next_advice
+from calib.quality.board_looks import blur_px, board_tilts, name_unseen, seen_regions
+from calib.quality.live_views import MOST_BLUR_PX, BoardFinder, LiveViews, Look
 
 SIZE = np.array([1280, 720])
 BOARD = CharucoBoard(7, 5, 0.1, 0.075, "DICT_4X4_50")

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 
 from benchmarks.drawn_boards import draw, held, save_pictures
-from calib.aprilgrid import AprilGrid
-from calib.boards import CharucoBoard, board_from_json, board_to_json
-from calib.checkerboard import Checkerboard
-from calib.corners import CornerViews, detect_corners
-from calib.print_board import print_board
+from calib.boards.aprilgrid import AprilGrid
+from calib.boards.board import CharucoBoard, board_from_json, board_to_json
+from calib.boards.checkerboard import Checkerboard
+from calib.boards.print_board import print_board
+from calib.corners.corner_views import CornerViews, detect_corners
 from clapcap.errors import CalibrationError
 
 CHECKERBOARD = Checkerboard(6, 5, 0.03)

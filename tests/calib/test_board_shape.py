@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from calib.calibrate import CalibrationOptions, calibrate
-from calib.held_out import held_out_error
+from calib.solve.calibrate import CalibrationOptions, calibrate
+from calib.solve.held_out import held_out_error
 
 BEND_M = 0.004
 """How far the board's left and right edges stand off its middle."""

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.boards import CharucoBoard, parse_size
-from calib.print_board import fitting_page, print_board
+from calib.boards.board import CharucoBoard, parse_size
+from calib.boards.print_board import fitting_page, print_board
 from clapcap.errors import CalibrationError
 
 BOARD = CharucoBoard(4, 5, 0.03, 0.022)

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.anipose_solver import calibrate_anipose
-from calib.calibrate import CalibrationOptions, calibrate
-from calib.held_out import held_out_error
+from calib.solve.anipose_solver import calibrate_anipose
+from calib.solve.calibrate import CalibrationOptions, calibrate
+from calib.solve.held_out import held_out_error
 from clapcap.errors import CalibrationError
 from sync.time_map import CameraClock, TimeMap
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calib.capture_volume import (
+from calib.quality.capture_volume import (
     HEIGHTS_M,
     heights_worth_showing,
     middle_m,
@@ -17,7 +17,7 @@ from calib.capture_volume import (
     slices,
     visited_points,
 )
-from calib.uncertainty import CameraCovariance
+from calib.quality.uncertainty import CameraCovariance
 
 NAMES = ("focal", "rx", "ry", "rz", "tx", "ty", "tz")
 

@@ -7,9 +7,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from benchmarks.board_scenes import SceneSpec, make_scene, ring
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 from calib.cameras import CameraGroup
-from calib.check import check_cameras
+from calib.checks.moved_cameras import check_cameras
 from clapcap.errors import CalibrationError
 
 SPEC = SceneSpec(board=CharucoBoard(7, 5, 0.1, 0.075), radius_m=1.8, moments=40, rate_hz=8.0, lying=4, seed=3)

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
-from calib.calibrate import calibrate
+from calib.boards.board import CharucoBoard
 from calib.cameras import CameraGroup
-from calib.check import check_cameras
-from calib.corners import detect_corners
-from calib.shared_views import by_group
+from calib.checks.moved_cameras import check_cameras
+from calib.corners.corner_views import detect_corners
+from calib.solve.calibrate import calibrate
+from calib.solve.shared_views import by_group
 from sync.timestamps import read_timestamps
 
 pytestmark = pytest.mark.data

@@ -12,7 +12,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
-from calib.comparison import compare, same_cameras
+from calib.quality.comparison import compare, same_cameras
 
 Array = npt.NDArray[np.float64]
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.drawn_boards import draw, held
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 
 BOARD = CharucoBoard(4, 5, 0.054, 0.0405)
 SIZE = (400, 400)

@@ -4,9 +4,9 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.boards import CharucoBoard
-from calib.corner_run import detect_all_corners
-from calib.corners import CornerViews, detect_corners
+from calib.boards.board import CharucoBoard
+from calib.corners.all_cameras import detect_all_corners
+from calib.corners.corner_views import CornerViews, detect_corners
 from clapcap.errors import CalibrationError, FileFormatError
 
 BOARD = CharucoBoard(4, 6, 0.03, 0.022, "DICT_4X4_50")

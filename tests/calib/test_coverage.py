@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from calib.coverage import coverage_of
+from calib.intrinsics.coverage import coverage_of
 
 SIZE = (120, 80)  # cells of 10 x 10 px
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from calib.diagnostics import Diagnostics
-from calib.uncertainty import CameraCovariance
+from calib.quality.uncertainty import CameraCovariance
+from calib.solve.diagnostics import Diagnostics
 from clapcap.errors import FileFormatError
 
 

@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
-from calib.feet import FEET, SOLE_M, TRUNK, floor_from_feet
+from calib.world.feet import FEET, SOLE_M, TRUNK, floor_from_feet
 from clapcap.errors import CalibrationError
 from skeleton.keypoints import Keypoints3D
 

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 from calib.cameras import Camera
-from calib.intrinsics import estimate_lens
-from calib.lens_prior import LensPrior, usual_prior
-from calib.lens_warnings import focal_weakness, lens_notes, refuse_uncertain_focal
+from calib.intrinsics.estimate import estimate_lens
+from calib.intrinsics.lens_prior import LensPrior, usual_prior
+from calib.intrinsics.lens_warnings import focal_weakness, lens_notes, refuse_uncertain_focal
+from calib.intrinsics.view_choice import choose_views
 from calib.lenses import brown, fisheye
-from calib.view_choice import choose_views
 from clapcap.errors import CalibrationError
 
 SIZE = (1280, 720)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from calib.cameras import Camera, CameraGroup
-from calib.known_lengths import KnownLength, check_scale, parse_known_length
+from calib.world.known_lengths import KnownLength, check_scale, parse_known_length
 from clapcap.errors import CalibrationError
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.level import level_up
+from calib.world.level import level_up
 
 
 def ring(turns_deg=(0, 50, -50), pitch_deg=20.0, roll_deg=()):

@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from benchmarks.board_scenes import SceneSpec, make_scene
-from calib.boards import CharucoBoard
-from calib.calibrate import calibrate
-from calib.extrinsics import _planar_poses, initial_poses
-from calib.intrinsics import estimate_lenses
-from calib.lying import behind_print
-from calib.world import choose_world
+from calib.boards.board import CharucoBoard
+from calib.intrinsics.estimate import estimate_lenses
+from calib.solve.calibrate import calibrate
+from calib.solve.extrinsics import _planar_poses, initial_poses
+from calib.world.frame import choose_world
+from calib.world.lying import behind_print
 from clapcap.errors import CalibrationError
 
 # A board of 16 x 11 cm, 3 m away: some 50 px in the picture, of which tilt shows in less than the noise.

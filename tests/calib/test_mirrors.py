@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from benchmarks.drawn_boards import draw, held, save_pictures
-from calib.boards import CharucoBoard
-from calib.corner_run import detect_all_corners, refuse_mirrored
-from calib.corners import detect_corners
+from calib.boards.board import CharucoBoard
+from calib.corners.all_cameras import detect_all_corners, refuse_mirrored
+from calib.corners.corner_views import detect_corners
 from clapcap.errors import CalibrationError
 
 BOARD = CharucoBoard(4, 5, 0.054, 0.0405, "DICT_4X4_50")

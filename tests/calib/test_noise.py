@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from calib.lenses import brown
-from calib.noise import ViewNoise, estimate_noise, independent_noise, residual_alone, view_basis
-from calib.reprojection import Views
+from calib.solve.noise import ViewNoise, estimate_noise, independent_noise, residual_alone, view_basis
+from calib.solve.reprojection import Views
 
 GRID = np.stack(np.meshgrid(np.arange(6.0), np.arange(4.0)), axis=-1).reshape(-1, 2)
 

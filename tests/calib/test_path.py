@@ -1,7 +1,7 @@
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from calib.path import path_through
+from calib.solve.path import path_through
 
 
 def poses(time_s, turn, x):

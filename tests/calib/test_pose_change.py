@@ -8,8 +8,8 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.board_scenes import SceneSpec, ring
 from calib.cameras import CameraGroup
-from calib.pose_change import cameras_that_stand, pose_changes
-from calib.uncertainty import CameraCovariance
+from calib.checks.pose_change import cameras_that_stand, pose_changes
+from calib.quality.uncertainty import CameraCovariance
 
 BEFORE = ring(SceneSpec(cameras=5))
 PARAMETERS = ("focal", "turn_x", "turn_y", "turn_z", "step_x", "step_y", "step_z")

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from calib.cameras import Camera
+from calib.intrinsics.presets import Preset
 from calib.lenses import brown, fisheye
-from calib.presets import Preset
 from clapcap.errors import CalibrationError, FileFormatError
 
 MATRIX = np.array([[900.0, 0, 700], [0, 910, 340], [0, 0, 1]])

@@ -4,14 +4,14 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.boards import CharucoBoard
-from calib.corners import detect_corners
+from calib.boards.board import CharucoBoard
+from calib.corners.corner_views import detect_corners
 from calib.interchange import load_cameras
-from calib.intrinsics import estimate_lens, estimate_lenses
-from calib.lens_warnings import lens_notes
+from calib.intrinsics.estimate import estimate_lens, estimate_lenses
+from calib.intrinsics.lens_warnings import lens_notes
 from calib.lenses import brown
-from calib.shared_views import by_frame_index
-from calib.stray_corners import without_stray_corners
+from calib.solve.shared_views import by_frame_index
+from calib.solve.stray_corners import without_stray_corners
 
 pytestmark = pytest.mark.data
 

@@ -6,12 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from calib.boards import CharucoBoard
-from calib.calibrate import calibrate
-from calib.corners import detect_corners
-from calib.held_out import held_out_error
+from calib.boards.board import CharucoBoard
+from calib.corners.corner_views import detect_corners
 from calib.interchange import adapt_to_size, load_cameras
-from calib.shared_views import by_group
+from calib.solve.calibrate import calibrate
+from calib.solve.held_out import held_out_error
+from calib.solve.shared_views import by_group
 from sync.timestamps import read_timestamps
 
 pytestmark = pytest.mark.data

@@ -2,11 +2,11 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 from calib.cameras import Camera
 from calib.lenses import brown, fisheye
-from calib.path import Path
-from calib.reprojection import CAMERA, DISTORTION, LAG, POSE, SHAPE, Scene, Views, predict, predict_with_jacobians
+from calib.solve.path import Path
+from calib.solve.reprojection import CAMERA, DISTORTION, LAG, POSE, SHAPE, Scene, Views, predict, predict_with_jacobians
 
 BOARD = CharucoBoard(4, 5, 0.05, 0.03)
 

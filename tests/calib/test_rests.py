@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from calib.boards import CharucoBoard
-from calib.corners import CornerViews
-from calib.rests import by_rests, find_rests
+from calib.boards.board import CharucoBoard
+from calib.checks.rests import by_rests, find_rests
+from calib.corners.corner_views import CornerViews
 from clapcap.errors import CalibrationError
 
 BOARD = CharucoBoard(4, 5, 0.054, 0.0405)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from calib.boards import CharucoBoard
-from calib.corners import CornerViews
-from calib.shared_views import (
+from calib.boards.board import CharucoBoard
+from calib.corners.corner_views import CornerViews
+from calib.solve.shared_views import (
     by_frame_index,
     by_group,
     by_session_time,

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.lens_prior import LensPrior, usual_prior
-from calib.lens_start import choose_poses, homographies, start
+from calib.intrinsics.lens_prior import LensPrior, usual_prior
+from calib.intrinsics.lens_start import choose_poses, homographies, start
+from calib.intrinsics.single_camera import Fit, Seen, eliminated, minimise, normal_equations
 from calib.lenses import brown, fisheye
-from calib.single_camera import Fit, Seen, eliminated, minimise, normal_equations
 
 DISTORTION = {"brown": [-0.2, 0.05, 0.002, -0.003, 0.02], "fisheye": [0.05, -0.02, 0.01, -0.003]}
 CORNERS = np.stack([*np.meshgrid(np.linspace(-0.2, 0.2, 4), np.linspace(-0.25, 0.25, 5)), np.zeros((5, 4))], axis=-1)

@@ -11,9 +11,9 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
-from calib.held_out import triangulate_corners
 from calib.lenses import fisheye
-from calib.uncertainty import CameraCovariance, center_covariance_m2, point_uncertainty, visible
+from calib.quality.uncertainty import CameraCovariance, center_covariance_m2, point_uncertainty, visible
+from calib.solve.held_out import triangulate_corners
 
 Array = npt.NDArray[np.float64]
 

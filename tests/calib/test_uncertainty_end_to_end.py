@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.calibrate import calibrate
-from calib.capture_volume import visited_points
-from calib.held_out import triangulate_corners
-from calib.uncertainty import point_uncertainty, visible
+from calib.quality.capture_volume import visited_points
+from calib.quality.uncertainty import point_uncertainty, visible
+from calib.solve.calibrate import calibrate
+from calib.solve.held_out import triangulate_corners
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from calib.calibrate import CalibrationResult, calibrate
-from calib.shared_views import SharedViews
-from calib.verdict import GOOD_M, NO_FLOOR, USABLE_M, Verdict, judge
+from calib.quality.verdict import GOOD_M, NO_FLOOR, USABLE_M, Verdict, judge
+from calib.solve.calibrate import CalibrationResult, calibrate
+from calib.solve.shared_views import SharedViews
 
 
 @pytest.fixture(scope="module")

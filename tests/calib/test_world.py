@@ -2,9 +2,9 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
-from calib.level import level_up
-from calib.world import choose_world
+from calib.boards.board import CharucoBoard
+from calib.world.frame import choose_world
+from calib.world.level import level_up
 from clapcap.errors import CalibrationError
 
 CORNERS = CharucoBoard(5, 4, 0.1, 0.07).corners_m

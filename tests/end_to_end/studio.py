@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
 from calib.cameras import Camera, CameraGroup
 from calib.formats.anipose_toml import save_anipose_toml
 from media.audio import Audio

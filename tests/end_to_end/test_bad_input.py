@@ -25,8 +25,8 @@ from studio import (
     save_cameras,
 )
 
-from calib.board_search import explain_missing_board
-from calib.boards import CharucoBoard
+from calib.boards.board import CharucoBoard
+from calib.corners.board_search import explain_missing_board
 
 
 @pytest.fixture(scope="module")

@@ -22,9 +22,9 @@ sys.path.insert(0, str(Path(__file__).parent))
 from browser import BROWSERS, Page, browser_page, find_browser
 
 from calib.cameras import Camera, CameraGroup
-from calib.comparison import compare
-from calib.diagnostics import Diagnostics
-from calib.uncertainty import CameraCovariance
+from calib.quality.comparison import compare
+from calib.quality.uncertainty import CameraCovariance
+from calib.solve.diagnostics import Diagnostics
 from session.report.calibration_page import CalibrationFindings, calibration_page
 from session.report.page import millimetres
 from session.report.pictures import cut_out

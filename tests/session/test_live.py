@@ -15,9 +15,9 @@ import pytest
 from rich.console import Console
 
 import session.live.recorder
-from calib.advice import Advice
-from calib.boards import CharucoBoard
-from calib.live_views import LiveViews
+from calib.boards.board import CharucoBoard
+from calib.quality.advice import Advice
+from calib.quality.live_views import LiveViews
 from clapcap.errors import ClapcapError, MediaError, SessionError
 from media.frames import read_frames
 from session.folder import Session

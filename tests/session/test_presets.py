@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from calib.cameras import Camera, CameraGroup
-from calib.diagnostics import Diagnostics
 from calib.formats.anipose_toml import save_anipose_toml
-from calib.presets import Preset
-from calib.uncertainty import CameraCovariance
+from calib.intrinsics.presets import Preset
+from calib.quality.uncertainty import CameraCovariance
+from calib.solve.diagnostics import Diagnostics
 from clapcap.errors import CalibrationError, SessionError
 from session.floor import solved_cameras_file
 from session.folder import Session

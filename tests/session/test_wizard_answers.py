@@ -83,8 +83,8 @@ def test_markers_keep_their_share_of_the_square() -> None:
 
 @pytest.mark.parametrize("paper", list(PAPERS))
 def test_each_board_to_print_fits_its_paper_and_a_larger_one_does_not(paper: str) -> None:
-    from calib.boards import CharucoBoard
-    from calib.print_board import fitting_page
+    from calib.boards.board import CharucoBoard
+    from calib.boards.print_board import fitting_page
 
     board = PAPERS[paper]
     for larger, name in ((0.0, paper), (0.01 * board.square_mm + 3, None)):

@@ -1,0 +1,1 @@
+"""What was printed: ChArUco boards, checkerboards, AprilGrids."""

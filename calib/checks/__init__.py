@@ -1,0 +1,1 @@
+"""Whether cameras were moved since."""

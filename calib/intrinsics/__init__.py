@@ -1,0 +1,1 @@
+"""One camera alone: its lens, and what is known of it."""

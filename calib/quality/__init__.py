@@ -1,0 +1,1 @@
+"""How good a calibration is, and what to film next."""

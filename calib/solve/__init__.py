@@ -1,0 +1,1 @@
+"""All cameras together: from shared views to calibrated cameras."""

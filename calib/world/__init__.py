@@ -1,0 +1,1 @@
+"""The world's frame: floor, axes, scale."""
