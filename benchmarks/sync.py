@@ -46,6 +46,7 @@ SCENES: dict[str, Recipe] = {
     "claps, 44.1 and 48 kHz": Recipe(rates_hz=(44_100, 48_000)),
     "claps, 300 s": Recipe(duration_s=300, claps=6, noise_db=-20),
     "reverberation 0.8 s, direct -6 dB": Recipe(reverberation_s=0.8),
+    "reverberation 0.8 s, direct -9 dB": Recipe(reverberation_s=0.8, direct_db=-9),
     "one clap, reverberation 0.8 s": Recipe(claps=1, clap_at=(0.2, 0.2), reverberation_s=0.8),
     "speech, reverberation, 10 dB noise": Recipe(reverberation_s=0.8, speech_db=-12, noise_db=-10),
     "speech, reverberation, no clap": Recipe(claps=0, reverberation_s=0.4, speech_db=-12, noise_db=-30),

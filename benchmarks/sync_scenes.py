@@ -7,7 +7,7 @@ own clock, with its own gain, noise, wind, sample rate and clipping. Everything 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 import numba
 import numpy as np
@@ -152,11 +152,6 @@ def random_recipe(rng: np.random.Generator) -> Recipe:
         clip=maybe(0.25, 0.1, 0.8),
         late=bool(rng.random() < 0.05),
     )
-
-
-def without_common_sound(recipe: Recipe) -> Recipe:
-    """Return the recipe with nothing that two cameras could hear together but its noise."""
-    return replace(recipe, claps=0, speech_db=None, music_db=None)
 
 
 # Sources
