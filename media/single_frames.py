@@ -15,6 +15,7 @@ import av.container
 import av.video.stream
 
 from media.container import open_media, video_stream
+from media.frame_times import packet_stamps
 from media.frames import Frame, decode_frames, read_frames, to_image
 
 
@@ -44,7 +45,7 @@ def _jumping(path: Path, wanted: list[int], gray: bool) -> Iterator[Frame]:
     """Yield the first of the wanted frames, up to one that cannot be jumped to."""
     with open_media(path) as container:
         stream = video_stream(container, path)
-        stamps = _display_stamps(container, stream)
+        stamps = packet_stamps(container, stream)
         stream.thread_type = "AUTO"
         for index in wanted:
             if index >= len(stamps) or stream.time_base is None:
@@ -53,21 +54,6 @@ def _jumping(path: Path, wanted: list[int], gray: bool) -> Iterator[Frame]:
             if picture is None:
                 return
             yield Frame(index, float(stamps[index] * stream.time_base), to_image(picture, gray))
-
-
-def _display_stamps(container: av.container.InputContainer, stream: av.video.stream.VideoStream) -> list[int]:
-    """Return the time stamps of all frames in display order; empty where packets leave any doubt about them."""
-    stamps: list[int] = []
-    try:
-        for packet in container.demux(stream):
-            if packet.size == 0:  # the end of the stream
-                continue
-            if packet.pts is None or packet.is_corrupt or packet.is_discard or not (stamps or packet.is_keyframe):
-                return []
-            stamps.append(packet.pts)
-    except av.FFmpegError:
-        return []
-    return sorted(stamps) if len(set(stamps)) == len(stamps) else []
 
 
 def _decode_at(

@@ -36,6 +36,7 @@ def command(
     """
     from session.clocks import remember_sync, sync_recording, sync_table
     from session.folder import Session
+    from session.report.sync_stage import sync_page_stage
     from session.stages import Stages
     from session.take import detection
     from session.terminal import Terminal
@@ -62,3 +63,4 @@ def command(
         stages = Stages(opened, recording, terminal)
         time_map = sync_recording(opened, recording, stages, detection(opened, recording, stages))
         sync_table(recording, time_map, terminal)
+        sync_page_stage(opened, recording, stages, time_map)

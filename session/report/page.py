@@ -37,6 +37,13 @@ def millimetres(length_m: float | None) -> str:
     return f"{value:.{digits}f} mm"
 
 
+def milliseconds(time_s: float) -> str:
+    """Put a time into words, two digits of it: "0.31 ms", "5.9 ms", "24 ms"."""
+    value = 1000 * time_s
+    digits = 2 if abs(value) < 0.995 else 1 if abs(value) < 9.95 else 0
+    return f"{value:.{digits}f} ms"
+
+
 def camera_colour(place: int) -> str:
     """Return the style variable that holds the colour of a camera."""
     return f"--camera-{place % CAMERA_COLOURS}"
@@ -60,5 +67,6 @@ def _environment() -> Environment:
     )
     environment.filters["listed"] = listed
     environment.filters["mm"] = millimetres
+    environment.filters["milliseconds"] = milliseconds
     environment.filters["camera_colour"] = camera_colour
     return environment
