@@ -7,7 +7,7 @@ Files in which anything about that is doubtful are read from the start.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Generator, Iterator
 from pathlib import Path
 
 import av
@@ -39,6 +39,47 @@ def read_frames_at(path: str | Path, indices: Collection[int], *, gray: bool = F
         yield frame
     if done < len(wanted):
         yield from decode_frames(path, gray, frozenset(wanted[done:]), wanted[-1] + 1)
+
+
+def read_stretch(path: str | Path, start: int, stop: int, *, gray: bool = False) -> Generator[Frame, None, None]:
+    """Yield the frames from number `start` up to, but without, `stop`, jumping once.
+
+    Raises
+    ------
+    MediaError
+        As `read_frames`; damage before the stretch is not noticed.
+    """
+    path = Path(path)
+    done = start
+    if not path.is_dir() and start > 0:
+        for frame in _from_jump(path, start, stop, gray):
+            done = frame.index + 1
+            yield frame
+    if done < stop:
+        yield from read_frames(path, gray=gray, start=done, stop=stop)
+
+
+def _from_jump(path: Path, start: int, stop: int, gray: bool) -> Iterator[Frame]:
+    """Yield the frames of a stretch as long as they are the ones that the packets promise."""
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        stamps = packet_stamps(container, stream)[:stop]
+        if start >= len(stamps) or stream.time_base is None:
+            return
+        stream.thread_type = "AUTO"
+        index = start
+        try:
+            container.seek(stamps[start], stream=stream, backward=True)
+            for picture in container.decode(stream):
+                if picture.pts is None or picture.pts > stamps[index]:
+                    return
+                if picture.pts == stamps[index]:
+                    yield Frame(index, float(stamps[index] * stream.time_base), to_image(picture, gray))
+                    index += 1
+                if index == len(stamps):
+                    return
+        except av.FFmpegError:
+            return
 
 
 def _jumping(path: Path, wanted: list[int], gray: bool) -> Iterator[Frame]:

@@ -19,6 +19,7 @@ from session.report.sync_words import METHODS, camera_words, rate_known, shares_
 from sync.time_map import CameraClock, TimeMap
 
 if TYPE_CHECKING:
+    from session.frame_clocks import FrameClocks
     from sync.clap import SyncResult
 
 Array = npt.NDArray[np.float64]
@@ -52,9 +53,8 @@ class SyncFindings:
         The sounds that they rest on; None where they rest on something else.
     videos
         By camera.
-    frame_s, session_s
-        By camera: (frames,) times of its frames in its file, and in session time; the latter NaN where the camera has
-        no clock.
+    times
+        Of the frames of each camera.
     refined
         What the stage `clocks` of processing recorded since, if it did.
     """
@@ -65,8 +65,7 @@ class SyncFindings:
     time_map: TimeMap
     heard: SyncResult | None
     videos: Mapping[str, Path]
-    frame_s: Mapping[str, Array]
-    session_s: Mapping[str, Array]
+    times: FrameClocks
     refined: Mapping[str, Any]
 
 
@@ -132,7 +131,7 @@ def sync_page(findings: SyncFindings, progress: Progress = silent) -> str:
     progress
         Told after each video that was listened to, and after each whose pictures were taken.
     """
-    clocks = shown_clocks(findings)
+    clocks = findings.times.sound
     arrivals = arrivals_of(findings.heard, clocks)
     sounds = shown_sounds(arrivals)
     count = len(findings.videos)
@@ -170,26 +169,15 @@ def sync_page(findings: SyncFindings, progress: Progress = silent) -> str:
     )
 
 
-def shown_clocks(findings: SyncFindings) -> TimeMap:
-    """Return the clocks by which sound is placed: those of a table of time stamps are lines through it."""
-    clocks = dict(findings.time_map.cameras)
-    for name, clock in clocks.items():
-        frame_s, session_s = findings.frame_s[name], findings.session_s[name]
-        if clock.method == "timestamps" and len(frame_s) > 1 and np.isfinite(session_s).all():
-            rate, offset_s = np.polyfit(frame_s, session_s, 1)
-            clocks[name] = CameraClock(float(offset_s), float(rate), 0.0, 0.0, clock.method, 1.0)
-    return TimeMap(clocks)
-
-
 def _cards(findings: SyncFindings) -> list[CameraCard]:
     cameras = findings.time_map.cameras
-    starts = {name: float(session_s[0]) for name, session_s in findings.session_s.items() if len(session_s)}
+    starts = {name: float(session_s[0]) for name, session_s in findings.times.session_s.items() if len(session_s)}
     known = [name for name, clock in cameras.items() if clock.ok]
     reference = next((name for name in known if cameras[name].method == "reference"), known[0] if known else None)
     cards = []
     for place, (name, clock) in enumerate(cameras.items()):
-        frame_s, session_s = findings.frame_s[name], findings.session_s[name]
-        interval_s = float(np.median(np.diff(frame_s))) if len(frame_s) > 1 else 1 / 30
+        frame_s, session_s = findings.times.frame_s[name], findings.times.session_s[name]
+        interval_s = findings.times.interval_s(name)
         std_s = float(clock.std_s(frame_s[[0, -1]]).max()) if clock.ok and len(frame_s) else float("nan")
         if clock.method == "timestamps":
             std_s = float("nan")
@@ -338,7 +326,7 @@ def _moments(
     """Take the frames of all cameras around a few moments: sounds, or moments of the take where there is none."""
     known = {
         name: session_s
-        for name, session_s in findings.session_s.items()
+        for name, session_s in findings.times.session_s.items()
         if findings.time_map.cameras[name].ok and len(session_s)
     }
     if len(known) < 2:

@@ -7,11 +7,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from session.atomic import written_whole
-from session.clocks import session_time_s, sounds_file
+from session.clocks import sounds_file
 from session.folder import Recording, Session
+from session.frame_clocks import frame_clocks, refined_clocks
 from session.manifest import Stage
 from session.sound_moments import load_moments
 from session.stages import Stages
@@ -25,12 +24,8 @@ def sync_page_file(recording: Recording) -> Path:
 
 def sync_page_stage(session: Session, recording: Recording, stages: Stages, time_map: TimeMap) -> None:
     """Make `sync.html` of a recording that has been synced."""
-    clocks_file, refined_file = recording.results / "time_map.json", recording.results / "clocks.json"
-    page_file = sync_page_file(recording)
-    # Refined clocks that are older than the sync belong to another one.
-    refined: Mapping[str, Any] = {}
-    if refined_file.exists() and refined_file.stat().st_mtime_ns >= clocks_file.stat().st_mtime_ns:
-        refined = stages.manifest.report("clocks")
+    clocks_file, page_file = recording.results / "time_map.json", sync_page_file(recording)
+    refined: Mapping[str, Any] = stages.manifest.report("clocks") if refined_clocks(recording) else {}
     stage = Stage(
         "sync page",
         [
@@ -44,16 +39,8 @@ def sync_page_stage(session: Session, recording: Recording, stages: Stages, time
     )
 
     def make() -> Mapping[str, Any]:
-        from media.frame_times import frame_times_s
         from session.report.sync_page import SyncFindings, sync_page
 
-        frame_s = {name: frame_times_s(path) for name, path in recording.videos.items()}
-        session_s = {
-            name: session_time_s(recording, time_map, name, np.arange(len(times)), times)
-            if time_map.cameras[name].ok
-            else np.full(len(times), np.nan)
-            for name, times in frame_s.items()
-        }
         findings = SyncFindings(
             session=session.root.resolve().name,
             recording=recording.name,
@@ -61,8 +48,7 @@ def sync_page_stage(session: Session, recording: Recording, stages: Stages, time
             time_map=time_map,
             heard=load_moments(sounds_file(recording), time_map) if sounds_file(recording).exists() else None,
             videos=recording.videos,
-            frame_s=frame_s,
-            session_s=session_s,
+            times=frame_clocks(recording, time_map),
             refined=refined,
         )
         with stages.terminal.progress("drawing the sync") as progress:
