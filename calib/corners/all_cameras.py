@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pathlib import Path
 
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
+
 from calib.boards.board import Board
 from calib.corners.corner_views import CornerViews, detect_corners
 from clapcap.errors import CalibrationError, ClapcapError
@@ -80,7 +82,8 @@ def detect_all_corners(
     results: dict[str, CornerViews] = {}
     failure: ClapcapError | None = None
     workers = max(1, workers or 2 * _processor_cores())
-    with ThreadPoolExecutor(workers, "corners") as pool:
+    # One BLAS thread in each of ours: its own threads would wait for each other, for twice the time.
+    with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers, "corners") as pool:
         running: dict[Future[CornerViews], str] = {
             pool.submit(work, camera, path): camera for camera, path in videos.items()
         }

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # it ships no types
 
 from calib.cameras import Camera, CameraGroup
 from calib.intrinsics.coverage import coverage_of
@@ -91,7 +92,12 @@ def calibrate(shared: SharedViews, options: CalibrationOptions | None = None) ->
         If a camera saw too little, the cameras are not connected, the corners contradict each other, or no world in
         which the cameras stand above the floor can be had.
     """
-    options = options or CalibrationOptions()
+    # The matrices are small: on two cores, BLAS with threads of its own takes three times as long.
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _calibrate(shared, options or CalibrationOptions())
+
+
+def _calibrate(shared: SharedViews, options: CalibrationOptions) -> CalibrationResult:
     _refuse_unseen(shared)
     refuse_disconnected(shared)
     clean = without_stray_corners(shared)
