@@ -26,8 +26,10 @@ from triangulate.views import Views, gather_views
 
 Array = npt.NDArray[np.float64]
 
-# Of a take so much is looked at: more makes the rates no better than clocks keep them.
-STRETCH_S, MOST_STRETCHES = 1.0, 40
+# Of a take so many stretches are looked at: more makes the rates no better than clocks keep them. What stays constant
+# in a stretch of a joint is no time; over one second that takes half of the motion with it (walk4: errors of 2.5 ms in
+# place of 1.2).
+STRETCH_S, MOST_STRETCHES = 2.0, 20
 MOST_STEPS, FULL_STEPS, SETTLED_S = 12, 3, 5e-5
 # Left, right and noise are judged anew while the clocks still move by more than this.
 COARSE_S = 2e-3
@@ -36,6 +38,9 @@ LOOSE_RATE_STD = 1e-3
 # Surer than this motion never makes a clock: a detector sees a moving limb ahead of where it is, or behind, by a share
 # of its blur, which no scatter tells.
 FLOOR_STD_S = 3e-4
+# Errors of figures with known delays (3 and 4 cameras, noise that lasts for three frames) were up to 1.7 times what
+# the scatter of their scores says. By PROBE_S to both sides the score's real slope is measured, which noise flattens.
+SCATTER, PROBE_S, LEAST_SLOPE = 1.7, 0.003, 0.2
 # Disagreements of motion and the clock before, beyond which they are no chance: the camera has a lag.
 CERTAIN_SIGMA = 4.0
 # Further than this no camera's sound is from its picture; a joint-by-joint motion that says so is not believed.
@@ -105,7 +110,7 @@ class ClockRefinement:
     refused
         The reason, or empty.
     before_px, after_px
-        Median reprojection error with the clocks before and after, without each joint's mean over a second: what time
+        Median reprojection error with the clocks before and after, without each joint's mean over a stretch: what time
         can change.
     """
 
@@ -151,9 +156,7 @@ def refine_clocks(
     """
     names = tuple(views)
     reference = next((name for name in names if known[name].method == "reference"), names[0])
-    timeline_s = _moving_moments(views)
-    interval_s = nominal_interval_s(common_timeline({name: view.time_s for name, view in views.items()}))
-    middle_s = float(timeline_s.mean())
+    take = _Take.of(views, cameras)
     free = np.array([i for i, name in enumerate(names) if name != reference])
     both = np.concatenate([free, free + len(names)])
     total = np.zeros(2 * len(names))
@@ -162,14 +165,10 @@ def refine_clocks(
     judged: _Judged | None = None
     moved_s = np.inf
     for step in range(MOST_STEPS):
-        moved = {
-            name: replace(view, time_s=view.time_s + total[i] + total[i + len(names)] * (view.time_s - middle_s))
-            for i, (name, view) in enumerate(views.items())
-        }
-        given = gather_views({name: resample_keypoints(view, timeline_s) for name, view in moved.items()}, cameras)
+        given = take.at(total)
         if judged is None or moved_s > COARSE_S:
             judged = _judge(given)
-        said, error_px = _information(given, judged, interval_s, middle_s)
+        said, error_px = _information(given, judged, take)
         errors_px.append(error_px)
         H, g = said.H[np.ix_(both, both)] + loose, said.g[both] - loose @ total[both]
         change = np.linalg.solve(H, g)
@@ -181,16 +180,61 @@ def refine_clocks(
         total[both] += change if step < FULL_STEPS else change / 2
         if np.abs(total[free]).max() > 2 * most_shift_s:
             break
-    inverse = np.linalg.inv(H)
-    scatter = inverse @ (said.S[np.ix_(both, both)] + loose) @ inverse
-    scatter[: len(free), : len(free)] += FLOOR_STD_S**2 * _shared(np.ones(len(free)))
+    assert judged is not None
     motion = total[both]
     refused = _refusal(motion[: len(free)], [names[i] for i in free], moved_s, errors_px, most_shift_s)
     clocks = {}
     if not refused:
-        prior = _prior([known[names[i]] for i in free], middle_s)
-        clocks = _combined([names[i] for i in free], motion, scatter, prior, middle_s)
+        inverse = np.linalg.inv(H) * (SCATTER / _slope(take, total, judged, said.H, free))
+        scatter = inverse @ (said.S[np.ix_(both, both)] + loose) @ inverse
+        scatter[: len(free), : len(free)] += FLOOR_STD_S**2 * _shared(np.ones(len(free)))
+        prior = _prior([known[names[i]] for i in free], take.middle_s)
+        clocks = _combined([names[i] for i in free], motion, scatter, prior, take.middle_s)
     return ClockRefinement(clocks, reference, refused, errors_px[0], errors_px[-1])
+
+
+@dataclass(frozen=True, eq=False)
+class _Take:
+    """The views, and the moments at which they are looked at."""
+
+    views: Mapping[str, Keypoints2D]
+    cameras: CameraGroup
+    timeline_s: Array
+    interval_s: float
+    middle_s: float
+
+    @classmethod
+    def of(cls, views: Mapping[str, Keypoints2D], cameras: CameraGroup) -> _Take:
+        """Choose the moments."""
+        whole_s = common_timeline({name: view.time_s for name, view in views.items()})
+        timeline_s = _moving_moments(views, whole_s)
+        return cls(views, cameras, timeline_s, nominal_interval_s(whole_s), float(timeline_s.mean()))
+
+    def at(self, total: Array) -> Views:
+        """Return the views at these moments, after shifts and changes of rate (2 * cameras,) of their clocks."""
+        moved = {
+            name: replace(
+                view,
+                time_s=view.time_s + total[i] + total[i + len(self.views)] * (view.time_s - self.middle_s),
+            )
+            for i, (name, view) in enumerate(self.views.items())
+        }
+        return gather_views(
+            {name: resample_keypoints(view, self.timeline_s) for name, view in moved.items()}, self.cameras
+        )
+
+
+def _slope(take: _Take, total: Array, judged: _Judged, H: Array, free: npt.NDArray[np.intp]) -> float:
+    """Return how much of the normal matrix is motion and not noise of the velocities, in (0, 1].
+
+    What the score really changes by when clocks are moved, over what the normal matrix says.
+    """
+    step = np.zeros(len(total))
+    step[free] = PROBE_S * np.where(np.arange(len(free)) % 2, -1.0, 1.0)
+    ahead, _ = _information(take.at(total + step), judged, take)
+    behind, _ = _information(take.at(total - step), judged, take)
+    changed = float(step @ (behind.g - ahead.g)) / 2
+    return float(np.clip(changed / max(float(step @ H @ step), 1e-12), LEAST_SLOPE, 1.0))
 
 
 @dataclass(frozen=True, eq=False)
@@ -209,8 +253,9 @@ def _judge(given: Views) -> _Judged:
     return _Judged(swapped, noise_px)
 
 
-def _information(given: Views, judged: _Judged, interval_s: float, middle_s: float) -> tuple[TimeInformation, float]:
+def _information(given: Views, judged: _Judged, take: _Take) -> tuple[TimeInformation, float]:
     """Return what all stretches say together, and the median of what time can change of the reprojection error."""
+    interval_s = take.interval_s
     mirror = mirror_order(given.names)
     telling = [i for i, name in enumerate(given.names) if not any(part in name for part in FACE)]
     xy = exchange(given.xy_px, judged.swapped, mirror)[:, :, telling]
@@ -239,7 +284,7 @@ def _information(given: Views, judged: _Judged, interval_s: float, middle_s: flo
                     residual_px[:, at],
                     sigma_px[:, at],
                     velocity[piece],
-                    given.time_s[at] - middle_s,
+                    given.time_s[at] - take.middle_s,
                     interval_s,
                 )
             )
@@ -260,9 +305,8 @@ def _moving_error_px(residual_px: Array) -> Array:
     return np.asarray(error_px[np.isfinite(error_px)])
 
 
-def _moving_moments(views: Mapping[str, Keypoints2D]) -> Array:
-    """Return the moments to look at: of a long take, the most moving second of each of `MOST_STRETCHES` parts."""
-    timeline_s = common_timeline({name: view.time_s for name, view in views.items()})
+def _moving_moments(views: Mapping[str, Keypoints2D], timeline_s: Array) -> Array:
+    """Return the moments to look at: of a long take, the most moving stretch of each of `MOST_STRETCHES` parts."""
     pieces = max(1, round((timeline_s[-1] - timeline_s[0]) / STRETCH_S))
     if pieces <= MOST_STRETCHES:
         return timeline_s

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import pytest
 
 from calib.cameras import Camera, CameraGroup
+from calib.interchange import adapt_to_size, load_cameras
+from detect.run import detect_videos
 from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints2D
 
@@ -93,6 +96,21 @@ def make_views(
         )
         for c, camera in enumerate(cameras)
     }
+
+
+@pytest.fixture(scope="session")
+def walk4(data: Path) -> tuple[dict[str, Keypoints2D], CameraGroup]:
+    """A man who balances and turns, seen by four cameras that a cable keeps in step: keypoints and calibration."""
+    folder = data / "walk4"
+    views = detect_videos({path.stem: path for path in sorted(folder.glob("cam*.mp4"))})
+    calibration = load_cameras(folder / "Calib.qca.txt")
+    cameras = CameraGroup(
+        tuple(
+            adapt_to_size(calibration[name], (int(view.image_size_px[0]), int(view.image_size_px[1])))
+            for name, view in views.items()
+        )
+    )
+    return views, cameras
 
 
 @pytest.fixture

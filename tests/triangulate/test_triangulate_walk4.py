@@ -3,9 +3,6 @@
 import numpy as np
 import pytest
 
-from calib.cameras import CameraGroup
-from calib.interchange import adapt_to_size, load_cameras
-from detect.run import detect_videos
 from triangulate.anipose_solver import BONES
 from triangulate.triangulate import triangulate
 
@@ -13,17 +10,9 @@ pytestmark = pytest.mark.data
 
 
 @pytest.fixture(scope="module")
-def result(data):
-    folder = data / "walk4"
-    views = detect_videos({path.stem: path for path in sorted(folder.glob("cam*.mp4"))})
+def result(walk4):
     # Four hardware-synchronised cameras: frame i is frame i.
-    calibration = load_cameras(folder / "Calib.qca.txt")
-    cameras = CameraGroup(
-        tuple(
-            adapt_to_size(calibration[name], (int(view.image_size_px[0]), int(view.image_size_px[1])))
-            for name, view in views.items()
-        )
-    )
+    views, cameras = walk4
     return triangulate(views, cameras)
 
 
