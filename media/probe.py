@@ -1,4 +1,7 @@
-"""What a video is, without decoding more than its first picture."""
+"""What a video is, without decoding more than its first picture.
+
+MKV and WebM have no index of all frames: their packets are read through once.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ import numpy.typing as npt
 
 from clapcap.errors import MediaError
 from media.container import open_media, video_stream
+from media.frame_times import packet_stamps
 from media.frames import DEFAULT_IMAGE_RATE_HZ
 from media.image_folder import list_images, read_image, read_times
 from media.orientation import display_matrix, rotation_deg
@@ -44,7 +48,7 @@ class VideoInfo:
     rotation_deg
         By how many degrees clockwise (0, 90, 180, 270) the stored pictures are turned for display.
     frame_count
-        Frames by the container's index, or None where it has none (MKV, WebM).
+        Frames that are shown, by the container's index or its packets; None where these leave any doubt.
     nominal_fps
         Frames per second in the mean, as the container states it.
     duration_s, start_s
@@ -83,6 +87,8 @@ def probe(path: str | Path, *, image_rate_hz: float = DEFAULT_IMAGE_RATE_HZ) -> 
     with open_media(path) as container:
         stream = video_stream(container, path)
         times_s = _index_times_s(container, stream)
+        if not len(times_s) and not stream.frames:
+            times_s = _packet_times_s(path)
         audio = _audio_info(container)
         try:
             picture = next(container.decode(stream), None)
@@ -138,8 +144,16 @@ def _index_times_s(
     """Return the (decoding) times of all frames where the container has an index of all: MP4 and MOV."""
     if "mp4" not in container.format.name or stream.time_base is None:
         return np.zeros(0)
-    ticks = [entry.timestamp for entry in stream.index_entries]
+    ticks = [entry.timestamp for entry in stream.index_entries if not entry.is_discard]
     return np.array(ticks, dtype=np.float64) * float(stream.time_base)
+
+
+def _packet_times_s(path: Path) -> npt.NDArray[np.float64]:
+    """Return the times of all frames by the packets, which takes as long as reading the file."""
+    with open_media(path) as container:
+        stream = video_stream(container, path)
+        ticks = packet_stamps(container, stream)
+        return np.array(ticks, dtype=np.float64) * float(stream.time_base or 0)
 
 
 def _audio_info(container: av.container.InputContainer) -> AudioInfo | None:
