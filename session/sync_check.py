@@ -40,6 +40,9 @@ MOST_RATE_HZ = 60.0
 GRID_WIDTH = 1280
 """Pixels, of all cameras together."""
 
+LEAST_WIDTH = 320
+"""Pixels of one camera's picture, for its name and time to be read."""
+
 DARK = 24
 """Gray level behind the pictures."""
 
@@ -112,6 +115,7 @@ def write_check(
     SyncError
         If fewer than two cameras have a clock, or no two of them record at the same time.
     """
+    from media.probe import probe
     from media.writer import VideoWriter
 
     if target.exists():
@@ -125,7 +129,8 @@ def write_check(
     moments_s = start_s + np.arange(max(1, math.floor((end_s - start_s) * rate_hz))) / rate_hz
     audio, sound_of = _sound(recording, time_map, times, names, start_s, end_s)
     across = math.ceil(math.sqrt(len(names)))
-    width = GRID_WIDTH // across // 2 * 2
+    widest = max(probe(recording.videos[name]).size_px[0] for name in names)
+    width = max(LEAST_WIDTH, min(GRID_WIDTH // across, widest)) // 2 * 2
     with ExitStack() as stack:
         tiles = [
             stack.enter_context(closing(_tiles(name, recording.videos[name], times.session_s[name], moments_s, width)))
