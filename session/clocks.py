@@ -16,7 +16,7 @@ from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Manifest, Stage
 from session.settings import SYNC_METHODS, update_settings
-from session.silent_sync import flash_time_map, motion_time_map
+from session.silent_sync import flash_time_map, motion_time_map, noted_starts
 from session.sound_moments import save_moments
 from session.stages import Stages
 from session.terminal import Terminal
@@ -233,6 +233,9 @@ def refuse_unsynced(recording: Recording, time_map: TimeMap) -> None:
     if not refused:
         return
     reasons = "\n".join(f"  {name}: {reason}" for name, reason in refused.items())
+    noted = noted_starts(recording)
+    if noted:
+        reasons += f"\n  {noted}"
     raise SyncError(
         f"{recording.name}: {len(refused)} of {len(time_map.cameras)} cameras could not be synced.\n{reasons}\n"
         f"Say when their clocks started, from anything seen in two pictures: clapcap sync {recording.root} --take "
