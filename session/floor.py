@@ -155,6 +155,15 @@ def check_known_lengths(session: Session, cameras: CameraGroup, terminal: Termin
         parse_known_length(f"{ends}={length_m}", cameras.names)
         for ends, length_m in settings.calibration.known_m.items()
     ]
+    if not (settings.calibration.import_ or world_in_words(session).startswith("floor")):
+        from calib.world.known_lengths import FLOOR
+
+        to_floor = [length for length in known if length.second == FLOOR]
+        known = [length for length in known if length.second != FLOOR]
+        for length in to_floor:
+            terminal.warn(f"Not compared: the length {length}, since the calibration does not know the floor.")
+        if not known:
+            return
     check = check_scale(cameras, known, None if settings.calibration.import_ else settings.board.square_mm)
     if check.verdict == "refused":
         raise CalibrationError(

@@ -62,8 +62,8 @@ def detect_all_corners(
     Raises
     ------
     ClapcapError
-        The first failure of a camera, after those that were finished were handed to `on_done`; `detect_corners` says
-        which. All videos are probed before work begins.
+        That of the first camera that failed, in the order of `videos`, after those that were finished were handed to
+        `on_done`; `detect_corners` says which. All videos are probed before work begins.
     """
     counts = [probe(path).frame_count for path in videos.values()]
     known = [len(range(*frames.indices(count))) for count in counts if count is not None]
@@ -80,7 +80,7 @@ def detect_all_corners(
         return detect_corners(path, board, frames=frames, progress=tell)
 
     results: dict[str, CornerViews] = {}
-    failure: ClapcapError | None = None
+    failures: dict[str, ClapcapError] = {}
     workers = max(1, workers or 2 * _processor_cores())
     # One BLAS thread in each of ours: its own threads would wait for each other, for twice the time.
     with threadpool_limits(limits=1, user_api="blas"), ThreadPoolExecutor(workers, "corners") as pool:
@@ -97,13 +97,14 @@ def detect_all_corners(
                         results[camera] = future.result()
                         on_done(camera, results[camera])
                     except ClapcapError as error:
-                        failure = failure or error
+                        failures[camera] = error
         finally:
             stopped.set()  # of use only after a failure that is a bug, or Ctrl-C
             for future in running:
                 future.cancel()
-    if failure is not None:
-        raise failure
+    for camera in videos:
+        if camera in failures:
+            raise failures[camera]
     return {camera: results[camera] for camera in videos}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -95,8 +96,10 @@ class CornerViews:
 
     def save(self, path: Path) -> None:
         """Write npz."""
+        # In memory first: on a full disk, zipfile is left open and complains once more when it is collected.
+        archive = io.BytesIO()
         np.savez_compressed(
-            path,
+            archive,
             format=np.array("clapcap-corners"),
             version=np.array(VERSION),
             camera=np.array(self.camera),
@@ -110,6 +113,7 @@ class CornerViews:
             repeated=self.repeated,
             mirrored=self.mirrored,
         )
+        path.write_bytes(archive.getbuffer())
 
     @classmethod
     def load(cls, path: Path) -> CornerViews:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -112,8 +113,10 @@ class Diagnostics:
     def save(self, path: Path) -> None:
         """Write npz: plain arrays by the names of the attributes; pixels in single precision."""
         errors = self.errors
+        # In memory first: on a full disk, zipfile is left open and complains once more when it is collected.
+        archive = io.BytesIO()
         np.savez_compressed(
-            path,
+            archive,
             format=np.array(FORMAT),
             version=np.array(VERSION),
             camera_names=np.array(self.camera_names),
@@ -133,6 +136,7 @@ class Diagnostics:
             anchor=np.array("" if errors is None else errors.anchor),
             noise_px=np.array(self.noise_px),
         )
+        path.write_bytes(archive.getbuffer())
 
     @classmethod
     def load(cls, path: Path) -> Diagnostics:

@@ -21,6 +21,9 @@ MAX_GAP_S = 0.2
 """Velocities of corners are taken between frames no further apart than this: a board carried by hand changes its
 velocity by about 1 m/s^2, which bends its path by 5 mm within this time."""
 
+AT_REST_PX = 1.0
+"""A corner that moved less from one picture to the next was at rest: ten times what corners jitter."""
+
 MAX_DELAY_S = 0.1
 """A frame further from a moment says nothing about where the board was then, to the same measure."""
 
@@ -286,7 +289,8 @@ def _shared(
 ) -> SharedViews:
     """Put frames to moments: for each camera, moments and the frames that belong to them, and all frames' times.
 
-    Frames that repeat the one before show nothing of their own time: as if the board had not been seen in them.
+    Of a board that moves, frames that repeat the one before show nothing of their own time: as if it had not been seen
+    in them.
     """
     shape = (len(views), len(time_s))
     xy = np.full((*shape, len(board.corners_m), 2), np.nan)
@@ -295,7 +299,7 @@ def _shared(
     index = np.full(shape, -1, dtype=np.int64)
     sigma = np.full(xy.shape[:3], np.nan)
     for camera, (view, (moment, frame), own_s) in enumerate(zip(views, pairs, session_time_s, strict=True)):
-        xy[camera, moment] = np.where(view.repeated[frame, None, None], np.nan, view.xy_px[frame])
+        xy[camera, moment] = np.where(_frozen(view)[frame, None, None], np.nan, view.xy_px[frame])
         velocity[camera, moment] = track_velocity(view.xy_px, own_s, MAX_GAP_S)[frame]
         acceleration[camera, moment] = track_acceleration(view.xy_px, own_s, MAX_GAP_S)[frame]
         delay[camera, moment] = own_s[frame] - time_s[moment]
@@ -313,6 +317,20 @@ def _shared(
         frame_index=index,
         sigma_px=sigma,
     )
+
+
+def _frozen(view: CornerViews) -> Mask:
+    """Return (frames,): repeated pictures of a board that was elsewhere when the next picture came.
+
+    A board at rest before a camera at rest gives the same picture again, in rendered and in strongly compressed videos.
+    """
+    own = np.flatnonzero(~view.repeated)
+    if not len(own):
+        return np.zeros(len(view.repeated), dtype=bool)
+    next_one = own[np.minimum(np.searchsorted(own, np.arange(len(view.repeated))), len(own) - 1)]
+    apart = np.linalg.norm(view.xy_px[next_one] - view.xy_px, axis=-1)
+    moved: Mask = view.repeated & (np.where(np.isfinite(apart), apart, 0.0).max(axis=1) > AT_REST_PX)
+    return moved
 
 
 def _common_board(views: Sequence[CornerViews]) -> Board:

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -83,6 +85,15 @@ def test_a_frame_far_from_a_moment_does_not_belong_to_it():
     shared = by_session_time([a, b], {"a": a.time_s, "b": b.time_s})
     assert shared.frame_index.tolist() == [[0, 1, 2], [0, -1, 2]]
     np.testing.assert_allclose(shared.delay_s[1], [0.05, 0, 0])
+
+
+def test_frozen_pictures_do_not_count_but_a_board_at_rest_does():
+    a = corner_views("a", [0, 0.1, 0.2, 0.3, 0.4])
+    hung = replace(a, xy_px=a.xy_px[[0, 1, 1, 3, 4]], repeated=np.array([0, 0, 1, 0, 0], dtype=bool))
+    rest = replace(a, xy_px=a.xy_px[[0, 1, 1, 1, 4]], repeated=np.array([0, 0, 1, 1, 0], dtype=bool))
+    rest.xy_px[4:] = rest.xy_px[1]
+    seen = np.isfinite(by_frame_index([hung, rest]).xy_px[:, :, 0, 0])
+    assert seen.tolist() == [[True, True, False, True, True], [True] * 5]
 
 
 def test_no_frame_serves_two_moments():
