@@ -16,8 +16,10 @@ import pytest
 
 from calib.interchange import load_cameras
 from session.demo import EXAMPLE, TAKE
+from session.truth import Truth, clock_errors_ms
 from skeleton.formats import load_keypoints3d
 from skeleton.formats.npz import load_motion
+from sync.time_map import TimeMap
 
 CLAPCAP = [sys.executable, "-m", "session"]
 
@@ -48,12 +50,27 @@ def test_cameras_are_within_5_mm_and_a_fifth_of_a_degree(demo: Path) -> None:
     assert errors(demo)["camera_rotation_worst_deg"] <= 0.2
 
 
-def test_clocks_are_within_4_ms_and_sure(demo: Path) -> None:
-    assert errors(demo)["sync_calibration_worst_ms"] <= 4
-    assert errors(demo)["sync_take_worst_ms"] <= 4
+def test_clocks_are_within_half_a_millisecond_and_sure(demo: Path) -> None:
+    assert errors(demo)["sync_calibration_worst_ms"] <= 0.5
+    # The sound's way taken out (it differs by 1.1 ms) and refined on the motion; one clock drifts by 200 ppm.
+    assert errors(demo)["sync_take_worst_ms"] <= 0.5
     for recording in ("calibration", TAKE):
         time_map = json.loads((demo / "results" / recording / "time_map.json").read_text())
         assert all(0.5 < clock["confidence"] <= 1 for clock in time_map["cameras"].values())
+
+
+def test_without_its_sound_the_take_is_synced_by_motion_within_2_ms(demo: Path, tmp_path: Path) -> None:
+    root = tmp_path / "silent"
+    shutil.copytree(demo, root, copy_function=shutil.copy2)
+    for command in (["sync", root, "--take", TAKE, "--method", "motion"], ["process", root]):
+        done = subprocess.run([*CLAPCAP, *command], capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+    clocks = TimeMap.load(root / "results" / TAKE / "clocks.json")
+    assert {clock.method for clock in clocks.cameras.values()} == {"reference", "motion"}
+    wrong_ms = clock_errors_ms(clocks, Truth.load(EXAMPLE / "truth.npz"), TAKE, 4.0)
+    assert max(abs(error) for error in wrong_ms.values()) <= 2
+    for name, clock in clocks.cameras.items():
+        assert abs(wrong_ms[name]) <= 4000 * float(clock.std_s(4.0)) + 1e-9
 
 
 def test_joints_are_within_25_mm_after_one_offset_each(demo: Path) -> None:
