@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+# A lag that was found in another session and kept: it was certain by four deviations, and is told to a tenth of 1 ms.
+KEPT_LAG_STD_S = 1e-3
+
 
 def remember_sync(
     session: Session, recording: Recording, offsets: Mapping[str, float], table: Path | None, method: str | None
@@ -192,27 +195,41 @@ def _listen(recording: Recording, terminal: Terminal) -> SyncResult:
 
 
 def with_lags(session: Session, time_map: TimeMap) -> TimeMap:
-    """Correct a take's clocks by the delays of the cameras themselves, as far as the calibration is sure of them.
+    """Correct a take's clocks by the delays of the cameras themselves, as far as they are known.
 
     A camera's delay behind its sound or its time stamps is the camera's own, so it holds for every recording that is
-    synced in the same way; offsets given by hand hold for one recording only.
+    synced in the same way; offsets given by hand hold for one recording only. What `process.lag_s` of the settings says
+    of a camera's sound comes before what the calibration found.
     """
-    found = Manifest(session.calibration.results, session.root).report("solve")
     method = sync_method(time_map)
-    if session.settings.calibration.import_ or method != found.get("sync") or method not in ("clap", "timestamps"):
+    if method not in ("clap", "timestamps"):
         return time_map
+    lags = {} if session.settings.calibration.import_ else _board_lags(session, method)
+    if method == "clap":
+        lags |= {name: (float(lag_s), KEPT_LAG_STD_S) for name, lag_s in session.settings.process.lag_s.items()}
+    clocks = dict(time_map.cameras)
+    for name in lags.keys() & clocks.keys():
+        lag_s, std_s = lags[name]
+        clock = clocks[name]
+        clocks[name] = dataclasses.replace(
+            clock, offset_s=clock.offset_s + lag_s, offset_std_s=float(np.hypot(clock.offset_std_s, std_s))
+        )
+    return TimeMap(clocks)
+
+
+def _board_lags(session: Session, method: str) -> dict[str, tuple[float, float]]:
+    """Return the lags that the board's motion showed beyond doubt, with their deviations, by camera."""
+    found = Manifest(session.calibration.results, session.root).report("solve")
+    if method != found.get("sync"):
+        return {}
     heard = TimeMap.load(session.calibration.results / "time_map.json").cameras
     spread_s = {camera["name"]: float(camera["lag_std_s"]) for camera in found["cameras"]}
-    clocks = dict(time_map.cameras)
-    for name, lag_s in found["lag_s"].items():
-        if lag_s and name in clocks:
-            # The lag is what the board's motion said against the clock of the calibration, whose error it took over.
-            std_s = float(np.hypot(spread_s[name], heard[name].offset_std_s))
-            clock = clocks[name]
-            clocks[name] = dataclasses.replace(
-                clock, offset_s=clock.offset_s + lag_s, offset_std_s=float(np.hypot(clock.offset_std_s, std_s))
-            )
-    return TimeMap(clocks)
+    # The lag is what the board's motion said against the clock of the calibration, whose error it took over.
+    return {
+        name: (lag_s, float(np.hypot(spread_s[name], heard[name].offset_std_s)))
+        for name, lag_s in found["lag_s"].items()
+        if lag_s
+    }
 
 
 def sync_method(time_map: TimeMap) -> str:

@@ -54,6 +54,7 @@ solver = "clapcap"                  # "clapcap", or "anipose"
 rate_hz = nan                       # frames a second of the result; nan: those of the fastest camera
 max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
 model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
+lag_s = {{}}                          # picture later than sound, as `process` told it before: {{ cam3 = 0.0081 }}
 overlay = false                     # also write a video per camera with the keypoints drawn over it
 
 # One table a recording (`calibration`, or the name of a take), when the cameras are not synced by a clap:
@@ -101,6 +102,7 @@ class ProcessSettings:
     rate_hz: float = float("nan")
     max_gap_s: float = 0.2
     model: str = ""
+    lag_s: Mapping[str, float] = field(default_factory=dict)
     overlay: bool = False
 
 
@@ -233,5 +235,5 @@ def _check(path: Path, where: str, settings: Any) -> None:
             raise SessionError(f"{path}: `{where}.known_m` must give metres: {{ cam1-cam2 = 2.35 }}.")
         if name == "presets" and not all(type(v) is str for v in value.values()):
             raise SessionError(f'{path}: `{where}.presets` must name files: {{ cam1 = "presets/cam1.toml" }}.')
-        if name == "offset_s" and not all(type(v) in (int, float) for v in value.values()):
-            raise SessionError(f"{path}: `{where}.offset_s` must give seconds for each camera: {{ cam2 = 0.73 }}.")
+        if name in ("offset_s", "lag_s") and not all(type(v) in (int, float) for v in value.values()):
+            raise SessionError(f"{path}: `{where}.{name}` must give seconds for each camera: {{ cam2 = 0.73 }}.")

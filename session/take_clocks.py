@@ -156,7 +156,16 @@ def refine_take_clocks(
         }
 
     stages.run(stage, make, clocks_in_words)
-    refused = stages.manifest.report("clocks")["refused"]
+    report = stages.manifest.report("clocks")
+    refused = report["refused"]
+    late = {name: camera["motion_s"] for name, camera in report["cameras"].items() if camera["certain"]}
+    if late and report["method"] == "clap":
+        known_s = session.settings.process.lag_s
+        kept = ", ".join(f"{name} = {known_s.get(name, 0.0) + lag_s:.4f}" for name, lag_s in late.items())
+        stages.terminal.say(
+            f"To keep that for other sessions with these cameras: lag_s = {{ {kept} }} under [process] in their "
+            "session.toml."
+        )
     if refused:
         stages.terminal.warn(f"{take.name}: the clocks stay as they were synced: {refused}.")
     return TimeMap.load(output)
