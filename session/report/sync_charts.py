@@ -77,7 +77,10 @@ def rows_of(tracks: Sequence[tuple[int, float, float, Sequence[float]]]) -> Rows
 def seconds_ticks(span_s: Sequence[float]) -> tuple[str, ...]:
     """Return the words at the five ticks of an axis of seconds."""
     digits = 0 if span_s[1] - span_s[0] > 40 else 1 if span_s[1] - span_s[0] > 4 else 2
-    return tuple(f"{value:.{digits}f} s" for value in np.linspace(span_s[0], span_s[1], 5))
+    # Adding zero takes the sign of a negative zero away.
+    return tuple(
+        f"{round(value, digits) + 0.0:.{digits}f} s" for value in np.linspace(span_s[0], span_s[1], 5).tolist()
+    )
 
 
 def wave(window: Waveform | None, moment_s: float, late_s: float, *, wide: bool) -> Wave | None:

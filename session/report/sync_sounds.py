@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 
 Array = npt.NDArray[np.float64]
 
+Index = npt.NDArray[np.int64]
+
+LEAST_STD_S = 1e-6
+"""No arrival counts as known better than this: it is a twentieth of a sample."""
+
 MOST_SOUNDS = 6
 """More of them side by side are not looked at."""
 
@@ -75,7 +80,7 @@ class Drift:
         (n,) session time of a sound, how far the camera's clock is off there if it ran at the rate of session time,
         and whether it is a stretch of ambient sound.
     line_s, line_away_s, line_std_s
-        (m,) the same of the line that was fitted, with its deviation.
+        (m,) the same of the line that was fitted, with what the deviation of its rate does away from the sounds.
     """
 
     time_s: Array
@@ -116,25 +121,51 @@ class Track:
 
 
 def arrivals_of(heard: SyncResult | None, time_map: TimeMap) -> Arrivals:
-    """Gather when each camera heard each sound, by the pair of cameras in which it is most alike."""
-    names = list(time_map.cameras)
-    moments = heard.moments if heard is not None else None
-    count = 0 if heard is None or moments is None else len(heard.sounds_s)
-    camera_s, std_s, best = (np.full((count, len(names)), fill) for fill in (np.nan, np.nan, -1.0))
-    if moments is not None:
-        for k in np.flatnonzero(~moments.ambient):
-            for who, time_s in ((moments.first, moments.first_s), (moments.second, moments.second_s)):
-                place = int(moments.sound[k]), int(who[k])
-                if moments.coherence[k] > best[place]:
-                    best[place], camera_s[place], std_s[place] = moments.coherence[k], time_s[k], moments.std_s[k]
+    """Gather when each camera heard each sound.
+
+    What two cameras have in common is measured from one to the other; where in the sound that was is different for each
+    pair. So the differences of all pairs are solved for, sound by sound, by least squares.
+    """
     clocks = list(time_map.cameras.values())
-    camera_s[:, [not clock.ok for clock in clocks]] = np.nan
-    used = np.isfinite(camera_s).sum(axis=1) >= 2
-    camera_s, std_s = camera_s[used], std_s[used]
-    session_s = np.column_stack([clock.to_session(camera_s[:, i]) for i, clock in enumerate(clocks)])
-    time_s = np.nanmedian(session_s, axis=1) if len(session_s) else np.zeros(0)
+    moments = heard.moments if heard is not None else None
+    times, late, std = [], [], []
+    if moments is not None:
+        known = np.array([clock.ok for clock in clocks])
+        used = ~moments.ambient & known[moments.first] & known[moments.second]
+        first_s, second_s = (
+            np.array([float(clocks[c].to_session(t)) for c, t in zip(who[used], time_s[used], strict=True)])
+            for who, time_s in ((moments.first, moments.first_s), (moments.second, moments.second_s))
+        )
+        part = moments.only(used)
+        for sound in np.unique(part.sound):
+            mine = part.sound == sound
+            times.append(float(np.median(np.concatenate([first_s[mine], second_s[mine]]))))
+            own_late, own_std = _lateness(
+                part.first[mine], part.second[mine], (first_s - second_s)[mine], part.std_s[mine], len(clocks)
+            )
+            late.append(own_late)
+            std.append(own_std)
+    time_s = np.array(times)
     order = np.argsort(time_s)
-    return Arrivals(camera_s[order], session_s[order], time_s[order], std_s[order])
+    residual_s, std_s = (np.array(rows).reshape(-1, len(clocks))[order] for rows in (late, std))
+    session_s = time_s[order][:, None] + residual_s
+    camera_s = np.column_stack([clock.to_camera(session_s[:, place]) for place, clock in enumerate(clocks)])
+    return Arrivals(camera_s, session_s, time_s[order], std_s)
+
+
+def _lateness(first: Index, second: Index, difference_s: Array, std_s: Array, cameras: int) -> tuple[Array, Array]:
+    """Return how much later than their median each camera (cameras,) heard one sound, and the deviations; NaN: not."""
+    late_s, own_std_s = np.full(cameras, np.nan), np.full(cameras, np.nan)
+    heard = np.unique(np.concatenate([first, second]))
+    design = np.zeros((len(first), len(heard)))
+    row = np.arange(len(first))
+    design[row, np.searchsorted(heard, first)] += 1
+    design[row, np.searchsorted(heard, second)] -= 1
+    weight = 1 / np.maximum(std_s, LEAST_STD_S)
+    found = np.linalg.lstsq(design * weight[:, None], difference_s * weight, rcond=None)[0]
+    late_s[heard] = found - np.median(found)
+    own_std_s[heard] = [std_s[(first == camera) | (second == camera)].min() for camera in heard]
+    return late_s, own_std_s
 
 
 def shown_sounds(arrivals: Arrivals) -> tuple[int, ...]:
@@ -178,7 +209,7 @@ def drift_of(camera: int, heard: SyncResult | None, arrivals: Arrivals, time_map
         np.concatenate(kinds),
         line_s,
         away(line_camera_s, line_s),
-        clock.std_s(line_camera_s),
+        clock.rate_std * np.abs(line_camera_s - clock.middle_s),
     )
 
 
