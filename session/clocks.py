@@ -223,7 +223,8 @@ def _board_lags(session: Session, method: str) -> dict[str, tuple[float, float]]
     if method != found.get("sync"):
         return {}
     heard = TimeMap.load(session.calibration.results / "time_map.json").cameras
-    spread_s = {camera["name"]: float(camera["lag_std_s"]) for camera in found["cameras"]}
+    # JSON has no NaN: a solver that does not tell its deviation leaves None.
+    spread_s = {camera["name"]: float(camera["lag_std_s"] or 0.0) for camera in found["cameras"]}
     # The lag is what the board's motion said against the clock of the calibration, whose error it took over.
     return {
         name: (lag_s, float(np.hypot(spread_s[name], heard[name].offset_std_s)))
