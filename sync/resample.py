@@ -19,6 +19,11 @@ Array = npt.NDArray[np.float64]
 COINCIDENCE = 1e-3
 # One dropped frame is bridged, two are not: over 0.1 s a limb at 30 fps does not move in a straight line.
 MAX_GAP_FRAMES = 2.5
+# Intervals count as even within this share of the usual one: time stamps in whole milliseconds are, at 240 fps too.
+EVEN_SHARE = 0.3
+# A cubic leaves the line by this share of the picture's longer side (three deviations) from the detector's noise alone:
+# 2 to 4 px at 1920, of which an eighth goes into the difference of the two.
+BEND_NOISE = 0.0006
 
 
 def common_timeline(camera_times_s: Mapping[str, Array], rate_hz: float | None = None) -> Array:
@@ -88,9 +93,11 @@ def nominal_interval_s(times_s: Array) -> float:
 def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: float | None = None) -> Keypoints2D:
     """Interpolate the keypoints of a camera at other moments.
 
-    A position between two frames lies on the line between them, if both saw the point and they are at most `max_gap_s`
-    apart; confidence and the detector's own 3D are interpolated alike. A moment that coincides with a frame takes it as
-    it is. Everything else is not observed: nothing is extrapolated, and no gap of the detector is filled here.
+    A position between two frames lies on the line between them, if both saw it and they are at most `max_gap_s` apart;
+    where it moves fast, on the cubic through the four frames around, if all saw it at even intervals: the way from the
+    line to the cubic is gone as far as it stands out of the detector's noise. The
+    detector's own 3D is interpolated on the line. A moment that coincides with a frame takes it as it is. Everything
+    else is not observed: nothing is extrapolated, and no gap of the detector is filled here.
 
     Parameters
     ----------
@@ -104,7 +111,9 @@ def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: 
     Returns
     -------
     keypoints
-        With `time_s` equal to `timeline_s`.
+        With `time_s` equal to `timeline_s`. The confidence is that of the interpolated deviation, which goes with
+        1 / sqrt(confidence) (`triangulate.pixel_noise`): a detector errs alike in neighbouring frames, so the two
+        deviations are averaged, and a poor position is not made good by its neighbour.
     """
     times = keypoints.time_s
     if len(times) < 2:
@@ -121,6 +130,7 @@ def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: 
     at_before = np.abs(timeline_s - times[before]) <= tolerance_s
     at_after = np.abs(timeline_s - times[after]) <= tolerance_s
     between = (weight > 0) & (weight < 1) & (span <= gap_s)
+    four, four_weights = _cubic(times, before, timeline_s, interval_s)
     # Where a moment coincides with a frame, both neighbours are that frame, and what the other one saw does not matter.
     after = np.where(at_before, before, after)
     before = np.where(at_after & ~at_before, after, before)
@@ -134,7 +144,38 @@ def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: 
         return mixed
 
     xy = interpolate(keypoints.xy_px)
-    confidence = np.clip(np.nan_to_num(interpolate(keypoints.confidence)), 0, 1)
+    bend = np.einsum("mk,mkpc->mpc", four_weights, keypoints.xy_px[four]) - xy
+    usual_px = BEND_NOISE * float(keypoints.image_size_px.max())
+    # Wiener's filter: what noise alone makes is taken off the square.
+    square = np.square(bend).sum(axis=-1, keepdims=True)
+    use = (known & (before != after))[:, None, None] & (square > usual_px**2)
+    xy = xy + np.where(use, (1 - usual_px**2 / np.where(use, square, 1.0)) * bend, 0.0)
+    with np.errstate(divide="ignore"):
+        deviation = interpolate(1 / np.sqrt(keypoints.confidence))
+    confidence = np.clip(np.nan_to_num(1 / np.square(deviation)), 0, 1)
+    exact = (before == after) & known
+    confidence[exact] = keypoints.confidence[before[exact]]
     confidence[np.isnan(xy).any(axis=-1)] = 0
     world = None if keypoints.world_m is None else interpolate(keypoints.world_m)
     return replace(keypoints, xy_px=xy, confidence=confidence, time_s=timeline_s, world_m=world)
+
+
+def _cubic(
+    times: Array, before: npt.NDArray[np.int64], at_s: Array, interval_s: float
+) -> tuple[npt.NDArray[np.int64], Array]:
+    """Return the four frames (moments, 4) around each moment and their Lagrange weights; NaN where they are uneven.
+
+    A hand at 5 m/s on an arc of 0.3 m leaves a line between frames at 30 fps by 12 mm, and the cubic by 0.7 mm. Noise
+    grows by a seventh at most, against the line: the weights of the outer two are at most 1/16.
+    """
+    four = before[:, None] + np.arange(-1, 3)
+    inside = (four[:, 0] >= 0) & (four[:, -1] < len(times))
+    four = np.clip(four, 0, len(times) - 1)
+    nodes = times[four]
+    even = inside & (np.abs(np.diff(nodes, axis=1) - interval_s) <= EVEN_SHARE * interval_s).all(axis=1)
+    weights = np.full(nodes.shape, np.nan)
+    chosen, moment = nodes[even], at_s[even]
+    for k in range(4):
+        others = [j for j in range(4) if j != k]
+        weights[even, k] = np.prod((moment[:, None] - chosen[:, others]) / (chosen[:, [k]] - chosen[:, others]), axis=1)
+    return four, weights

@@ -62,7 +62,8 @@ def test_between_two_frames_by_hand():
     source = keypoints([1.0, 1.1], [[10, 20], [20, 40]], [[0.5], [1.0]], world)
     result = resample_keypoints(source, np.array([1.0, 1.025, 1.1]))
     np.testing.assert_allclose(result.xy_px[:, 0], [[10, 20], [12.5, 25], [20, 40]])
-    np.testing.assert_allclose(result.confidence[:, 0], [0.5, 0.625, 1])
+    # Deviations go with 1 / sqrt(confidence), and are averaged: 3/4 of sqrt(2), 1/4 of 1.
+    np.testing.assert_allclose(result.confidence[:, 0], [0.5, (0.75 * 2**0.5 + 0.25) ** -2, 1])
     np.testing.assert_allclose(result.world_m[1, 0], [0.25, 0.5, 0.75])
     assert result.time_s.tolist() == [1.0, 1.025, 1.1]
 
@@ -79,6 +80,36 @@ def test_nothing_is_extrapolated_and_no_gap_is_filled():
     bridged = resample_keypoints(source, timeline, max_gap_s=0.7)
     assert bridged.xy_px[6, 0, 0] == pytest.approx(6)
     assert np.isnan(resample_keypoints(source, timeline, max_gap_s=0.05).xy_px[1, 0, 0])
+
+
+def on_an_arc(times):
+    """A hand at 5 m/s, 0.3 m from the elbow, at a pixel a millimetre."""
+    return 300 * np.stack([np.cos(times * 5 / 0.3), np.sin(times * 5 / 0.3)], axis=-1)
+
+
+@pytest.mark.parametrize("digits", [9, 3])
+def test_a_fast_hand_stays_on_its_arc_between_frames(digits):
+    times = np.round(np.arange(90) / 30, digits)
+    middle = times[1:-2] + 0.5 / 30
+    found = resample_keypoints(keypoints(times, on_an_arc(times)), middle).xy_px[:, 0]
+    inner = slice(1, -1)
+    # On a line between the frames it would be 11.5 px off. Rounded time stamps: 0.5 ms at 5 m/s.
+    assert np.linalg.norm(found - on_an_arc(middle), axis=1)[inner].max() < (0.7 if digits == 9 else 3.5)
+
+
+def test_beside_gaps_and_unseen_points_a_line_is_all_there_is():
+    times = np.delete(np.arange(12) / 30, 6)
+    xy = on_an_arc(times)
+    xy[2] = np.nan
+    middle = np.array([0.5, 3.5, 4.5, 7.5]) / 30
+    found = resample_keypoints(keypoints(times, xy), middle).xy_px[:, 0]
+    for k, (one, other) in enumerate([(0, 1), (3, 4), (4, 5), (6, 7)]):
+        np.testing.assert_allclose(found[k], (xy[one] + xy[other]) / 2, atol=1e-9)
+
+
+def test_a_poor_frame_is_not_made_good_by_its_neighbour():
+    source = keypoints([0.0, 0.1], [[0, 0], [1, 1]], [[0.01], [1.0]])
+    assert resample_keypoints(source, np.array([0.05])).confidence[0, 0] == pytest.approx(5.5**-2)
 
 
 @settings(max_examples=50, deadline=None)
