@@ -13,6 +13,7 @@ from session.calibration import calibrate_session
 from session.clocks import refuse_unsynced, sync_recording, with_lags
 from session.folder import CALIBRATION, Recording, Session
 from session.manifest import Stage
+from session.report.sync_stage import sync_page_stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
 from session.summary import summary_table
@@ -77,9 +78,11 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
     if detect is not None and time_map.refused and session.settings.recording(take.name).sync in ("auto", "motion"):
         time_map = find_take_clocks(session, take, detect(), time_map, stages)
     refuse_unsynced(take, time_map)
+    synced = time_map
     time_map = with_lags(session, time_map)
     detect_take(session, take, stages)
     time_map = refine_take_clocks(session, take, keypoints2d_files(take), time_map, stages)
+    sync_page_stage(session, take, stages, synced)
     triangulate_take(session, take, time_map, stages)
     fit_take(session, take, stages)
     draw_take(session, take, time_map, stages)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -35,7 +36,7 @@ def sync_page_stage(session: Session, recording: Recording, stages: Stages, time
             *([recording.timestamps] if recording.timestamps.exists() else []),
         ],
         [page_file],
-        {"refined": refined},
+        {"refined": refined, "clocks": {name: asdict(clock) for name, clock in time_map.cameras.items()}},
     )
 
     def make() -> Mapping[str, Any]:
