@@ -127,6 +127,20 @@ def test_a_silent_take_and_a_refused_camera(tmp_path: Path) -> None:
     assert "&lt;img src=x" in page
 
 
+def test_what_processing_added_is_said(take: Recording, heard: SyncResult) -> None:
+    moved = {"cam2": {"motion_s": -0.0006, "std_s": 0.00024}, "cam3": {"motion_s": 0.002, "std_s": 0.0002}}
+    found = replace(
+        findings(take, heard.time_map, heard), refined={"cameras": moved, "travel_s": {"cam2": -0.00073, "cam3": 0.0}}
+    )
+    said = text_of(sync_page(found))
+    assert (
+        "That is by sound alone. Processing has refined the clocks on the motion since: they are known to 0.24 ms."
+        in said
+    )
+    assert "cam2 -0.73 ms -0.60 ms 0.24 ms" in said
+    assert "Since the cameras were calibrated" not in text_of(sync_page(findings(take, heard.time_map, heard)))
+
+
 def test_names_cannot_break_the_page(take: Recording, heard: SyncResult) -> None:
     clean = findings(take, heard.time_map, heard)
     names = dict(zip(OFFSETS_S, (EVIL, "</script>", "cam3"), strict=True))
