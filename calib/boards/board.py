@@ -72,7 +72,49 @@ class Board(Protocol):
 
 
 @dataclass(frozen=True)
-class CharucoBoard:
+class Squares:
+    """What boards of squares have in common: where their inner corners are.
+
+    Attributes
+    ----------
+    columns, rows
+        Squares across and down.
+    square_m
+        Side of a square, metres.
+    """
+
+    columns: int
+    rows: int
+    square_m: float
+
+    @property
+    def width_m(self) -> float:
+        """Width of the print, metres."""
+        return self.columns * self.square_m
+
+    @property
+    def height_m(self) -> float:
+        """Height of the print, metres."""
+        return self.rows * self.square_m
+
+    @cached_property
+    def corners_m(self) -> Array:
+        """((columns - 1) * (rows - 1), 3): the inner corners in the board's frame, row by row from the top left."""
+        row, column = np.divmod(np.arange((self.columns - 1) * (self.rows - 1)), self.columns - 1)
+        corners = np.zeros((len(row), 3))
+        corners[:, 0] = (column + 1) * self.square_m - self.width_m / 2
+        corners[:, 1] = self.height_m / 2 - (row + 1) * self.square_m
+        corners.setflags(write=False)
+        return corners
+
+    @cached_property
+    def neighbours(self) -> npt.NDArray[np.intp]:
+        """(pairs, 2): the corners that are one square apart along a row or a column."""
+        return grid_neighbours(self.columns - 1, self.rows - 1)
+
+
+@dataclass(frozen=True)
+class CharucoBoard(Squares):
     """A chessboard whose white squares hold ArUco markers.
 
     The board's frame: origin in the middle of the print, x to the right and y up on the print as it hangs on a wall
@@ -95,9 +137,6 @@ class CharucoBoard:
 
     kind: ClassVar[str] = "charuco"
 
-    columns: int
-    rows: int
-    square_m: float
     marker_m: float
     dictionary: str = "DICT_4X4_1000"
     legacy: bool = False
@@ -132,31 +171,6 @@ class CharucoBoard:
             f"{self.columns} x {self.rows} squares of {1e3 * self.square_m:g} mm, markers of "
             f"{1e3 * self.marker_m:g} mm, {self.dictionary}{kind}"
         )
-
-    @property
-    def width_m(self) -> float:
-        """Width of the print, metres."""
-        return self.columns * self.square_m
-
-    @property
-    def height_m(self) -> float:
-        """Height of the print, metres."""
-        return self.rows * self.square_m
-
-    @cached_property
-    def corners_m(self) -> Array:
-        """((columns - 1) * (rows - 1), 3): the inner corners in the board's frame, row by row from the top left."""
-        row, column = np.divmod(np.arange((self.columns - 1) * (self.rows - 1)), self.columns - 1)
-        corners = np.zeros((len(row), 3))
-        corners[:, 0] = (column + 1) * self.square_m - self.width_m / 2
-        corners[:, 1] = self.height_m / 2 - (row + 1) * self.square_m
-        corners.setflags(write=False)
-        return corners
-
-    @cached_property
-    def neighbours(self) -> npt.NDArray[np.intp]:
-        """(pairs, 2): the corners that are one square apart along a row or a column."""
-        return grid_neighbours(self.columns - 1, self.rows - 1)
 
     @cached_property
     def dark_rectangles_m(self) -> Array:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from calib.boards.board import grid_neighbours
+from calib.boards.board import Squares
 from clapcap.errors import CalibrationError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ Array = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Checkerboard:
+class Checkerboard(Squares):
     """A board of black and white squares, the one at the top left black.
 
     Turned by 180 degrees in its plane, a board of an even number of squares across and down, or of an odd number both
@@ -41,9 +41,6 @@ class Checkerboard:
 
     kind: ClassVar[str] = "checkerboard"
 
-    columns: int
-    rows: int
-    square_m: float
     inverted: bool = False
 
     def __post_init__(self) -> None:
@@ -65,31 +62,6 @@ class Checkerboard:
     def __str__(self) -> str:
         kind = ", white at the top left" if self.inverted else ""
         return f"checkerboard of {self.columns} x {self.rows} squares of {1e3 * self.square_m:g} mm{kind}"
-
-    @property
-    def width_m(self) -> float:
-        """Width of the print, metres."""
-        return self.columns * self.square_m
-
-    @property
-    def height_m(self) -> float:
-        """Height of the print, metres."""
-        return self.rows * self.square_m
-
-    @cached_property
-    def corners_m(self) -> Array:
-        """((columns - 1) * (rows - 1), 3): the inner corners in the board's frame, row by row from the top left."""
-        row, column = np.divmod(np.arange((self.columns - 1) * (self.rows - 1)), self.columns - 1)
-        corners = np.zeros((len(row), 3))
-        corners[:, 0] = (column + 1) * self.square_m - self.width_m / 2
-        corners[:, 1] = self.height_m / 2 - (row + 1) * self.square_m
-        corners.setflags(write=False)
-        return corners
-
-    @cached_property
-    def neighbours(self) -> npt.NDArray[np.intp]:
-        """(pairs, 2): the corners that are one square apart along a row or a column."""
-        return grid_neighbours(self.columns - 1, self.rows - 1)
 
     @cached_property
     def dark_rectangles_m(self) -> Array:

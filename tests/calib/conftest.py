@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pytest
 from scipy.spatial.transform import Rotation
 
+from benchmarks.board_scenes import look_at
 from calib.boards.board import CharucoBoard
 from calib.cameras import Camera, CameraGroup
 from calib.solve.shared_views import SharedViews, track_acceleration, track_velocity
@@ -17,17 +18,6 @@ from calib.solve.shared_views import SharedViews, track_acceleration, track_velo
 Array = npt.NDArray[np.float64]
 
 SIZE = (1280, 720)
-
-
-def look_at(center: Array, target: Array) -> Array:
-    """Return T_cam_world of a level camera."""
-    forward = (target - center) / np.linalg.norm(target - center)
-    right = np.cross(forward, [0, 0, 1])
-    right /= np.linalg.norm(right)
-    T = np.eye(4)
-    T[:3, :3] = np.stack([right, np.cross(forward, right), forward])
-    T[:3, 3] = -T[:3, :3] @ center
-    return T
 
 
 @dataclass(frozen=True, eq=False)
