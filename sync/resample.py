@@ -90,6 +90,10 @@ def nominal_interval_s(times_s: Array) -> float:
     return float(intervals[np.abs(intervals - middle) < 0.5 * middle].mean())
 
 
+NO_CONFIDENCE = 1e-12
+"""Stands for 0, whose deviation would be infinite."""
+
+
 def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: float | None = None) -> Keypoints2D:
     """Interpolate the keypoints of a camera at other moments.
 
@@ -150,9 +154,9 @@ def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: 
     square = np.square(bend).sum(axis=-1, keepdims=True)
     use = (known & (before != after))[:, None, None] & (square > usual_px**2)
     xy = xy + np.where(use, (1 - usual_px**2 / np.where(use, square, 1.0)) * bend, 0.0)
-    with np.errstate(divide="ignore"):
-        deviation = interpolate(1 / np.sqrt(keypoints.confidence))
+    deviation = interpolate(1 / np.sqrt(np.maximum(keypoints.confidence, NO_CONFIDENCE)))
     confidence = np.clip(np.nan_to_num(1 / np.square(deviation)), 0, 1)
+    confidence[confidence <= 1e3 * NO_CONFIDENCE] = 0  # next to a frame of none, there is none
     exact = (before == after) & known
     confidence[exact] = keypoints.confidence[before[exact]]
     confidence[np.isnan(xy).any(axis=-1)] = 0
