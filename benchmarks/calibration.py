@@ -6,7 +6,7 @@ reprojection error, with each solver's cameras. Two readings:
 
 - "as stamped": corners as they were detected, as if the pictures of one group had been taken at one time. They were
   not: one webcam exposes a tenth of a second before the others, at equal stamps. The last rows show what cameras
-  reach as stamped that were fitted to the very frames that test them: no cameras whatever get far below.
+  reach as stamped that were fitted to the very frames that test them: what is left is time, not lenses.
 - "at exposure": corners moved to where they were at one time, on the parabola through the corner's own track in its
   camera, by the delays found from the calibrating frames alone. Corners not seen in the frames before and after cannot
   be moved and are left out.
