@@ -84,7 +84,8 @@ def floor_stage(session: Session, stages: Stages) -> None:
     name = feet_take(session)
     if name is None:
         return
-    from session.take import detect_take, detection, keypoints2d_files, load_views
+    from session.processing.detection import detect_take, detection, keypoints2d_files
+    from session.processing.points import load_views
 
     take = session.take(name)[0]
     take_stages = Stages(session, take, stages.terminal)
@@ -111,7 +112,8 @@ def floor_stage(session: Session, stages: Stages) -> None:
         from calib.formats.anipose_toml import save_anipose_toml
         from calib.interchange import load_cameras
         from calib.world.feet import floor_from_feet
-        from session.single_stages import cameras_for, triangulate_views
+        from session.processing.points import triangulate_views
+        from session.single_stages import cameras_for
 
         views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating the feet") as progress:

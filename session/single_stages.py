@@ -5,20 +5,16 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from clapcap.errors import FileFormatError, SessionError
-from clapcap.progress import Progress, silent
 from session.atomic import written_whole
 from session.settings import SOLVERS, ProcessSettings
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
-    from skeleton.keypoints import Keypoints2D, Keypoints3D
-    from skeleton.motion import Motion
+    from skeleton.keypoints import Keypoints2D
 
 
 def cameras_for(path: Path, views: Mapping[str, Keypoints2D]) -> CameraGroup:
@@ -48,58 +44,6 @@ def cameras_for(path: Path, views: Mapping[str, Keypoints2D]) -> CameraGroup:
     return CameraGroup(tuple(fitted))
 
 
-def triangulate_views(
-    views: Mapping[str, Keypoints2D],
-    cameras: CameraGroup,
-    solver: str,
-    max_gap_s: float,
-    progress: Progress = silent,
-) -> tuple[Keypoints3D, dict[str, Any]]:
-    """Triangulate views that share one timeline and fill short gaps; also return the numbers for the report."""
-    from triangulate.gaps import fill_gaps
-    from triangulate.report import BODY_JOINTS
-    from triangulate.triangulate import triangulate
-
-    if solver == "anipose":
-        from triangulate.anipose_solver import triangulate_anipose
-
-        result = triangulate_anipose(views, cameras)
-    else:
-        result = triangulate(views, cameras, progress=progress)
-    keypoints = fill_gaps(result.keypoints, max_gap_s)
-    report = result.report
-    body = [place for place, name in enumerate(keypoints.names) if name in BODY_JOINTS]
-    return keypoints, {
-        "frames": len(keypoints.time_s),
-        "median_px": report.median_px,
-        "rmse_px": report.rmse_px,
-        "share": report.share,
-        "filled_share": float(keypoints.filled[:, body].mean()) if body else 0.0,
-        "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
-        "survivors": dataclasses.asdict(report.survivors),
-    }
-
-
-def fit_keypoints(keypoints: Keypoints3D, skeleton: str, progress: Progress = silent) -> tuple[Motion, dict[str, Any]]:
-    """Fit bones to 3D keypoints; also return the numbers for the report."""
-    from retarget.ik import fit_motion
-    from skeleton.hierarchy import load_skeleton
-
-    fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress)
-    after = fit.motion.world_positions()
-    lengths_m = np.linalg.norm(after[:, 1:] - after[:, fit.motion.parents[1:]], axis=-1)
-    long = lengths_m.mean(axis=0) > 0
-    spread_after = float((lengths_m.std(axis=0)[long] / lengths_m.mean(axis=0)[long]).mean())
-    return fit.motion, {
-        "frames": len(fit.motion.time_s),
-        "residual_mm": 1000 * fit.report.residual_m,
-        "spread_before": fit.report.spread_before,
-        "spread_after": spread_after,
-        "limits_kept_share": fit.report.limits_kept_share,
-        "bone_length_m": dict(fit.report.bone_length_m),
-    }
-
-
 def triangulate_files(
     cameras_file: Path, files: Sequence[Path], output: Path, time_map: Path | None, solver: str, terminal: Terminal
 ) -> None:
@@ -110,6 +54,7 @@ def triangulate_files(
     SessionError, FileFormatError
         If the files do not fit each other.
     """
+    from session.processing.points import triangulate_views
     from skeleton.formats import save_keypoints3d
     from skeleton.formats.npz import load_keypoints2d
     from sync.resample import common_timeline, resample_keypoints
@@ -152,6 +97,7 @@ def fit_file(source: Path, output: Path, skeleton: str, terminal: Terminal) -> N
         If the output's suffix is neither.
     """
     from retarget.bvh import write_bvh
+    from session.processing.bones import fit_keypoints
     from skeleton.formats import load_keypoints3d
     from skeleton.formats.npz import save_motion
 

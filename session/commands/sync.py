@@ -46,10 +46,10 @@ def command(
     """
     from session.clocks import remember_sync, sync_recording, sync_table
     from session.folder import Session
+    from session.processing.detection import detection
     from session.report.sync_stage import sync_page_stage
     from session.stages import Stages
     from session.sync_check import check_sync
-    from session.take import detection
     from session.terminal import Terminal
 
     terminal = Terminal()

@@ -1,0 +1,108 @@
+"""Points in space: the views of a take on one timeline, triangulated, short gaps filled."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from clapcap.progress import Progress, silent
+from session.atomic import written_whole
+from session.folder import Recording, Session
+from session.manifest import Stage
+from session.processing.detection import keypoints2d_files
+from session.stages import Stages
+from session.take_clocks import session_views
+from sync.time_map import TimeMap
+
+if TYPE_CHECKING:
+    from calib.cameras import CameraGroup
+    from skeleton.keypoints import Keypoints2D, Keypoints3D
+
+
+def load_views(take: Recording, time_map: TimeMap, rate_hz: float) -> dict[str, Keypoints2D]:
+    """Return the keypoints of all cameras on their common timeline, in session time."""
+    from sync.resample import common_timeline, resample_keypoints
+
+    views = session_views(take, keypoints2d_files(take), time_map)
+    timeline_s = common_timeline({camera: view.time_s for camera, view in views.items()}, rate_hz)
+    return {camera: resample_keypoints(view, timeline_s) for camera, view in views.items()}
+
+
+def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stages: Stages) -> None:
+    """Triangulate the keypoints of all cameras and fill short gaps."""
+    settings = session.settings.process
+    output = take.results / "keypoints3d.npz"
+    stage = Stage(
+        "triangulate",
+        [
+            *keypoints2d_files(take).values(),
+            session.cameras_file,
+            *([take.timestamps] if take.timestamps.exists() else []),
+        ],
+        [output],
+        {
+            "solver": settings.solver,
+            "rate_hz": settings.rate_hz,
+            "max_gap_s": settings.max_gap_s,
+            "clocks": {name: [clock.offset_s, clock.rate] for name, clock in time_map.cameras.items()},
+        },
+    )
+
+    def make() -> Mapping[str, Any]:
+
+        from session.single_stages import cameras_for
+        from skeleton.formats.npz import save_keypoints3d
+
+        views = load_views(take, time_map, settings.rate_hz)
+        with stages.terminal.progress("triangulating") as progress:
+            keypoints, report = triangulate_views(
+                views, cameras_for(session.cameras_file, views), settings.solver, settings.max_gap_s, progress
+            )
+        with written_whole(output) as partial:
+            save_keypoints3d(partial, keypoints)
+        return report
+
+    stages.run(stage, make, _triangulated)
+
+
+def triangulate_views(
+    views: Mapping[str, Keypoints2D],
+    cameras: CameraGroup,
+    solver: str,
+    max_gap_s: float,
+    progress: Progress = silent,
+) -> tuple[Keypoints3D, dict[str, Any]]:
+    """Triangulate views that share one timeline and fill short gaps; also return the numbers for the report."""
+    from triangulate.gaps import fill_gaps
+    from triangulate.report import BODY_JOINTS
+    from triangulate.triangulate import triangulate
+
+    if solver == "anipose":
+        from triangulate.anipose_solver import triangulate_anipose
+
+        result = triangulate_anipose(views, cameras)
+    else:
+        result = triangulate(views, cameras, progress=progress)
+    keypoints = fill_gaps(result.keypoints, max_gap_s)
+    report = result.report
+    body = [place for place, name in enumerate(keypoints.names) if name in BODY_JOINTS]
+    return keypoints, {
+        "frames": len(keypoints.time_s),
+        "median_px": report.median_px,
+        "rmse_px": report.rmse_px,
+        "share": report.share,
+        "filled_share": float(keypoints.filled[:, body].mean()) if body else 0.0,
+        "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
+        "survivors": dataclasses.asdict(report.survivors),
+    }
+
+
+def _triangulated(report: Mapping[str, Any]) -> str:
+    """Put the report of the triangulation into words."""
+    share = 100 * report["share"]
+    said = f"{report['frames']} frames, {report['median_px']:.1f} px median, {share:.0f} % of the body's joints"
+    for name, camera in report["cameras"].items():
+        if camera["swapped_frames"]:
+            said += f"; left and right exchanged back in {len(camera['swapped_frames'])} frames of {name}"
+    return said
