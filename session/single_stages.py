@@ -79,7 +79,7 @@ def triangulate_files(
     timeline_s = common_timeline({name: view.time_s for name, view in views.items()})
     aligned = {name: resample_keypoints(view, timeline_s) for name, view in views.items()}
     with terminal.progress("triangulating") as progress:
-        keypoints, report = triangulate_views(aligned, cameras, solver, ProcessSettings().max_gap_s, progress)
+        keypoints, _, report = triangulate_views(aligned, cameras, solver, ProcessSettings().max_gap_s, progress)
     with written_whole(output) as partial:
         save_keypoints3d(partial, keypoints)
     terminal.done(

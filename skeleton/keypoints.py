@@ -138,3 +138,45 @@ class Keypoints3D:
     def index(self, name: str) -> int:
         """Return the place of the point called `name`."""
         return self.names.index(name)
+
+
+@dataclass(frozen=True, eq=False)
+class Observations2D:
+    """What all views of one person hold, as triangulation used it: left and right mended, wrong views switched off.
+
+    Attributes
+    ----------
+    camera_names, names
+        The cameras and the points, in the order of the arrays.
+    xy_px
+        (cameras, frames, points, 2), pixels of each camera's displayed picture; NaN: not observed.
+    sigma_px
+        (cameras, frames, points), standard deviation of a coordinate; infinity: not observed, or found wrong.
+    time_s
+        (frames,), session time, strictly increasing.
+    """
+
+    camera_names: tuple[str, ...]
+    names: tuple[str, ...]
+    xy_px: Array
+    sigma_px: Array
+    time_s: Array
+
+    def __post_init__(self) -> None:
+        names = tuple(str(n) for n in self.names)
+        cameras = tuple(str(n) for n in self.camera_names)
+        _check_names(names)
+        _check_names(cameras)
+        set_ = object.__setattr__
+        set_(self, "names", names)
+        set_(self, "camera_names", cameras)
+        xy = _frozen(self.xy_px, (len(cameras), None, len(names), 2), "xy_px")
+        frames = xy.shape[1]
+        set_(self, "xy_px", xy)
+        set_(self, "sigma_px", _frozen(self.sigma_px, (len(cameras), frames, len(names)), "sigma_px"))
+        set_(self, "time_s", _frozen(self.time_s, (frames,), "time_s"))
+        _check_time(self.time_s)
+        if not (self.sigma_px > 0).all():
+            raise ValueError("sigma_px holds values that are not positive")
+        if (np.isfinite(self.sigma_px) & ~np.isfinite(self.xy_px).all(axis=-1)).any():
+            raise ValueError("sigma_px is finite where xy_px is not observed")

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from calib.cameras import CameraGroup
 from clapcap.errors import TriangulationError
 from clapcap.progress import Progress, silent
-from skeleton.keypoints import Keypoints2D, Keypoints3D
+from skeleton.keypoints import Keypoints2D, Keypoints3D, Observations2D
 from triangulate.left_right import exchange, find_swaps, mirror_order
 from triangulate.pixel_noise import estimate_noise_px, observation_sigma_px, person_size_px
 from triangulate.refine import RefinedPoints
@@ -54,6 +54,8 @@ class TriangulationResult:
         (cameras, frames, points): the views that determine each point.
     covariance_m2
         (frames, points, 3, 3): covariance of each position in the world, square metres; NaN without a position.
+    observations
+        What the points rest on: left and right mended, the views that are not used switched off.
     report
         The numbers of the take.
     """
@@ -61,6 +63,7 @@ class TriangulationResult:
     keypoints: Keypoints3D
     used: Bools
     covariance_m2: Array
+    observations: Observations2D
     report: TriangulationReport
 
 
@@ -179,5 +182,8 @@ def finish(
         keypoints=keypoints,
         used=used,
         covariance_m2=np.where(certain[..., None, None], covariance, np.nan),
+        observations=Observations2D(
+            views.cameras.names, views.names, views.xy_px, np.where(used, sigma_px, np.inf), views.time_s
+        ),
         report=report,
     )

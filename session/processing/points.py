@@ -17,7 +17,7 @@ from sync.time_map import TimeMap
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
-    from skeleton.keypoints import Keypoints2D, Keypoints3D
+    from skeleton.keypoints import Keypoints2D, Keypoints3D, Observations2D
 
 
 def load_views(take: Recording, time_map: TimeMap, rate_hz: float) -> dict[str, Keypoints2D]:
@@ -33,6 +33,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
     """Triangulate the keypoints of all cameras and fill short gaps."""
     settings = session.settings.process
     output = take.results / "keypoints3d.npz"
+    observations_file = take.results / "observations2d.npz"
     stage = Stage(
         "triangulate",
         [
@@ -40,7 +41,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
             session.cameras_file,
             *([take.timestamps] if take.timestamps.exists() else []),
         ],
-        [output],
+        [output, observations_file],
         {
             "solver": settings.solver,
             "rate_hz": settings.rate_hz,
@@ -52,15 +53,17 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
     def make() -> Mapping[str, Any]:
 
         from session.single_stages import cameras_for
-        from skeleton.formats.npz import save_keypoints3d
+        from skeleton.formats.npz import save_keypoints3d, save_observations2d
 
         views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating") as progress:
-            keypoints, report = triangulate_views(
+            keypoints, observations, report = triangulate_views(
                 views, cameras_for(session.cameras_file, views), settings.solver, settings.max_gap_s, progress
             )
         with written_whole(output) as partial:
             save_keypoints3d(partial, keypoints)
+        with written_whole(observations_file) as partial:
+            save_observations2d(partial, observations)
         return report
 
     stages.run(stage, make, _triangulated)
@@ -72,8 +75,11 @@ def triangulate_views(
     solver: str,
     max_gap_s: float,
     progress: Progress = silent,
-) -> tuple[Keypoints3D, dict[str, Any]]:
-    """Triangulate views that share one timeline and fill short gaps; also return the numbers for the report."""
+) -> tuple[Keypoints3D, Observations2D, dict[str, Any]]:
+    """Triangulate views that share one timeline and fill short gaps.
+
+    Also return the observations that the points rest on, and the numbers for the report.
+    """
     from triangulate.gaps import fill_gaps
     from triangulate.report import BODY_JOINTS
     from triangulate.triangulate import triangulate
@@ -87,15 +93,19 @@ def triangulate_views(
     keypoints = fill_gaps(result.keypoints, max_gap_s)
     report = result.report
     body = [place for place, name in enumerate(keypoints.names) if name in BODY_JOINTS]
-    return keypoints, {
-        "frames": len(keypoints.time_s),
-        "median_px": report.median_px,
-        "rmse_px": report.rmse_px,
-        "share": report.share,
-        "filled_share": float(keypoints.filled[:, body].mean()) if body else 0.0,
-        "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
-        "survivors": dataclasses.asdict(report.survivors),
-    }
+    return (
+        keypoints,
+        result.observations,
+        {
+            "frames": len(keypoints.time_s),
+            "median_px": report.median_px,
+            "rmse_px": report.rmse_px,
+            "share": report.share,
+            "filled_share": float(keypoints.filled[:, body].mean()) if body else 0.0,
+            "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
+            "survivors": dataclasses.asdict(report.survivors),
+        },
+    )
 
 
 def _triangulated(report: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""The three file contracts between stages, as plain npz: keypoints2d, keypoints3d, motion.
+"""The file contracts between stages, as plain npz: keypoints2d, observations2d, keypoints3d, motion.
 
 Arrays have the names, shapes and units of the dataclasses: metres, seconds, pixels; world with Z up; names are Unicode
 arrays. `format` says which contract it is and `version` which edition. Nothing is pickled, nothing is lost; unknown
@@ -19,10 +19,11 @@ import numpy.typing as npt
 
 from clapcap.errors import FileFormatError
 from skeleton.formats.contract import check_names, reading
-from skeleton.keypoints import Keypoints2D, Keypoints3D
+from skeleton.keypoints import Keypoints2D, Keypoints3D, Observations2D
 from skeleton.motion import Motion
 
 KEYPOINTS2D = "clapcap-keypoints2d"
+OBSERVATIONS2D = "clapcap-observations2d"
 KEYPOINTS3D = "clapcap-keypoints3d"
 MOTION = "clapcap-motion"
 VERSION = 1
@@ -51,6 +52,25 @@ def load_keypoints2d(path: Path) -> Keypoints2D:
             path, KEYPOINTS2D, ("names", "xy_px", "confidence", "time_s", "image_size_px"), optional=("world_m",)
         )
         return Keypoints2D(**arrays)
+
+
+def save_observations2d(path: Path, observations: Observations2D) -> None:
+    """Write observations; raises FileFormatError for names that cannot be written, OSError when the disk refuses."""
+    arrays = {
+        "camera_names": observations.camera_names,
+        "names": observations.names,
+        "xy_px": observations.xy_px,
+        "sigma_px": observations.sigma_px,
+        "time_s": observations.time_s,
+    }
+    _save(path, OBSERVATIONS2D, arrays)
+
+
+def load_observations2d(path: Path) -> Observations2D:
+    """Read observations; raises FileFormatError if the file cannot be read or is something else."""
+    with reading(path, OBSERVATIONS2D):
+        arrays = _load(path, OBSERVATIONS2D, ("camera_names", "names", "xy_px", "sigma_px", "time_s"))
+        return Observations2D(**arrays)
 
 
 def save_keypoints3d(path: Path, keypoints: Keypoints3D) -> None:

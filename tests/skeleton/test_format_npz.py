@@ -8,16 +8,18 @@ import pytest
 
 from clapcap.errors import FileFormatError
 from skeleton.formats import npz
-from skeleton.keypoints import Keypoints2D, Keypoints3D
+from skeleton.keypoints import Keypoints2D, Keypoints3D, Observations2D
 from skeleton.motion import Motion
 
 LOADERS = {
     "keypoints2d": npz.load_keypoints2d,
+    "observations2d": npz.load_observations2d,
     "keypoints3d": npz.load_keypoints3d,
     "motion": npz.load_motion,
 }
 NEEDED = {
     "keypoints2d": ("names", "xy_px", "confidence", "time_s", "image_size_px"),
+    "observations2d": ("camera_names", "names", "xy_px", "sigma_px", "time_s"),
     "keypoints3d": ("names", "xyz_m", "sigma_m", "time_s", "reprojection_px", "camera_names"),
     "motion": ("joint_names", "parents", "rest_offset_m", "rotation_xyzw", "root_m", "time_s"),
 }
@@ -31,6 +33,10 @@ def files(tmp_path: Path) -> dict[str, Path]:
     npz.save_keypoints2d(
         paths["keypoints2d"],
         Keypoints2D(("nose", "näse"), np.ones((2, 2, 2)), np.ones((2, 2)), time_s, [640, 360], np.ones((2, 2, 3))),
+    )
+    npz.save_observations2d(
+        paths["observations2d"],
+        Observations2D(("cam1",), ("nose", "näse"), np.ones((1, 2, 2, 2)), np.full((1, 2, 2), np.inf), time_s),
     )
     npz.save_keypoints3d(
         paths["keypoints3d"],
@@ -59,7 +65,7 @@ def rewritten(path: Path, **changes: Any) -> Path:
 
 @pytest.mark.parametrize("contract", LOADERS)
 def test_the_keys_are_those_of_the_contract_and_nothing_is_pickled(files: dict[str, Path], contract: str):
-    optional = {"keypoints2d": {"world_m"}, "keypoints3d": {"filled"}, "motion": set()}[contract]
+    optional = {"keypoints2d": {"world_m"}, "keypoints3d": {"filled"}}.get(contract, set())
     with np.load(files[contract], allow_pickle=False) as archive:
         assert set(archive) == {"format", "version", *NEEDED[contract], *optional}
         assert str(archive["format"]) == f"clapcap-{contract}"
