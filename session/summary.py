@@ -45,5 +45,5 @@ def summary_table(session: Session, takes: Sequence[Recording], terminal: Termin
     terminal.table("How good it is", ("", *(take.name for take in takes)), table)
     for take in takes:
         terminal.say(f"{take.name}: {take.results}/")
-        names = ", ".join(f"{take.name}{suffix}" for suffix in (".bvh", ".trc", ".csv", ".json"))
+        names = ", ".join(Manifest(take.results, session.root).report("files")["files"])
         terminal.say(f"  {names}, keypoints3d.npz, motion.npz; look at overlay.png")

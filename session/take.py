@@ -10,6 +10,7 @@ from session.clocks import refuse_unsynced, sync_recording, with_lags
 from session.folder import Recording, Session
 from session.processing.bones import fit_take
 from session.processing.detection import detect_take, detection, keypoints2d_files
+from session.processing.files import export_take
 from session.processing.pictures import draw_take
 from session.processing.points import triangulate_take
 from session.report.sync_stage import sync_page_stage
@@ -80,4 +81,5 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
     sync_page_stage(session, take, stages, synced)
     triangulate_take(session, take, time_map, stages)
     fit_take(session, take, stages)
+    export_take(take, stages)
     draw_take(session, take, time_map, stages)

@@ -1,4 +1,4 @@
-"""Bones: the skeleton fitted to the points, and the motion's files."""
+"""Bones: the skeleton fitted to what the cameras saw."""
 
 from __future__ import annotations
 
@@ -19,27 +19,18 @@ if TYPE_CHECKING:
 
 
 def fit_take(session: Session, take: Recording, stages: Stages) -> None:
-    """Fit the bones, and write the motion and the files that other programs read."""
+    """Fit the bones, and write the motion."""
     source = take.results / "keypoints3d.npz"
     motion_file = take.results / "motion.npz"
-    bvh, trc, csv, json = (take.results / f"{take.name}{suffix}" for suffix in (".bvh", ".trc", ".csv", ".json"))
-    stage = Stage("fit", [source], [motion_file, bvh, trc, csv, json], {"skeleton": "humanoid"})
+    stage = Stage("fit", [source], [motion_file], {"skeleton": "humanoid"})
 
     def make() -> Mapping[str, Any]:
-        from retarget.bvh import write_bvh
-        from skeleton.formats import save_keypoints3d
         from skeleton.formats.npz import load_keypoints3d, save_motion
 
-        keypoints = load_keypoints3d(source)
         with stages.terminal.progress("fitting bones") as progress:
-            motion, report = fit_keypoints(keypoints, "humanoid", progress)
+            motion, report = fit_keypoints(load_keypoints3d(source), "humanoid", progress)
         with written_whole(motion_file) as partial:
             save_motion(partial, motion)
-        with written_whole(bvh) as partial:
-            write_bvh(partial, motion)
-        for path in (trc, csv, json):
-            with written_whole(path) as partial:
-                save_keypoints3d(partial, keypoints)
         return report
 
     stages.run(
