@@ -77,7 +77,7 @@ def triangulate(
 
     Views that exchange left and right are mended, each camera's pixel noise is estimated from the take, wrong views are
     dropped point by point, and each point is refined on its reprojection error. Points are solved each for itself: no
-    bones, no smoothness over time. Gaps stay NaN: see `triangulate.gaps.fill_gaps`.
+    bones, no smoothness over time. Gaps stay NaN: see `retarget.cleanup.gaps.fill_gaps`.
 
     Parameters
     ----------

@@ -80,7 +80,7 @@ def triangulate_views(
 
     Also return the observations that the points rest on, and the numbers for the report.
     """
-    from triangulate.gaps import fill_gaps
+    from retarget.cleanup.gaps import fill_gaps
     from triangulate.report import BODY_JOINTS
     from triangulate.triangulate import triangulate
 

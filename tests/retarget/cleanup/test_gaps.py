@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from retarget.cleanup.gaps import fill_gaps
 from skeleton.keypoints import Keypoints3D
-from triangulate.gaps import fill_gaps
 
 
 def keypoints(xyz, time_s, sigma=0.01):

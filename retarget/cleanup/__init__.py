@@ -1,0 +1,1 @@
+"""Motion clean-up: spikes, gaps and filters, on points in space and on motions."""
