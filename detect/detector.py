@@ -57,20 +57,28 @@ class Detector(Protocol):
         """Free what the detector holds."""
 
 
-def _open_mediapipe(model_path: Path | None) -> Detector:
+PEOPLE = 2
+"""People looked for in a picture, at most.
+
+Two, so that a bystander whom the detector scores higher does not take the place of the person in front.
+"""
+MOST_PEOPLE = 8
+
+
+def _open_mediapipe(model_path: Path | None, people: int) -> Detector:
     from detect.mediapipe_pose import MediaPipePose  # heavy: TensorFlow Lite
 
-    return MediaPipePose(model_path)
+    return MediaPipePose(model_path, people)
 
 
-DETECTORS: Mapping[str, Callable[[Path | None], Detector]] = {"mediapipe": _open_mediapipe}
-"""The detectors by name, each made from the user's own model file or None for its default model.
+DETECTORS: Mapping[str, Callable[[Path | None, int], Detector]] = {"mediapipe": _open_mediapipe}
+"""The detectors by name, each made from the user's own model file (None: its default model) and for so many people.
 
 Another detector is one more file and one more entry here.
 """
 
 
-def open_detector(name: str = "mediapipe", model_path: Path | None = None) -> Detector:
+def open_detector(name: str = "mediapipe", model_path: Path | None = None, people: int = PEOPLE) -> Detector:
     """Start a detector for one video.
 
     Parameters
@@ -79,12 +87,16 @@ def open_detector(name: str = "mediapipe", model_path: Path | None = None) -> De
         A key of `DETECTORS`.
     model_path
         The user's own model (for "mediapipe" a pose landmarker's `.task`), or None for the detector's default.
+    people
+        How many people are looked for in a picture, at most: 1 to `MOST_PEOPLE`.
 
     Raises
     ------
     DetectionError
-        If there is no detector of that name, or it does not start.
+        If there is no detector of that name, it does not start, or so many people cannot be looked for.
     """
     if name not in DETECTORS:
         raise DetectionError(f"there is no detector called {name!r}: choose one of {', '.join(DETECTORS)}")
-    return DETECTORS[name](model_path)
+    if not 1 <= people <= MOST_PEOPLE:
+        raise DetectionError(f"{people} people cannot be looked for: needed 1 to {MOST_PEOPLE}")
+    return DETECTORS[name](model_path, people)

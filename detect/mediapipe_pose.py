@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from clapcap.errors import DetectionError
-from detect.detector import DetectedPerson, Image
+from detect.detector import PEOPLE, DetectedPerson, Image
 from skeleton.joint_sets import load_joint_set
 
 # The models in MediaPipe's wheel and what the Tasks API calls them in its bundle, with the normalisation (mean, std) of
@@ -24,10 +24,6 @@ _MODELS = (
     ("pose_detection/pose_detection.tflite", "pose_detector.tflite", 127.5, 127.5),
     ("pose_landmark/pose_landmark_full.tflite", "pose_landmarks_detector.tflite", 0.0, 255.0),
 )
-
-
-# Two, so that a bystander whom the detector scores higher does not take the place of the person in front.
-MAX_PEOPLE = 2
 
 
 @lru_cache(maxsize=1)
@@ -69,7 +65,7 @@ def _with_normalisation(model: bytearray, name: str, mean: float, std: float) ->
 
 
 class MediaPipePose:
-    """The people in each frame, at most `MAX_PEOPLE`, as MediaPipe sees them; the largest in the picture first.
+    """The people in each frame, as MediaPipe sees them; the largest in the picture first.
 
     Every frame is looked at for itself. MediaPipe's way of following one person through a video also smooths the
     landmarks, and lags: joints of a rendered dance (three cameras) are then 18.8 mm off on average, not 15.0. It
@@ -83,6 +79,8 @@ class MediaPipePose:
     ----------
     model_path
         A pose landmarker's `.task` file (lite, full, heavy), or None for the bundled "full" models.
+    people
+        How many are looked for, at most.
 
     Raises
     ------
@@ -90,7 +88,7 @@ class MediaPipePose:
         If the model file is missing or is no pose landmarker.
     """
 
-    def __init__(self, model_path: Path | None = None) -> None:
+    def __init__(self, model_path: Path | None = None, people: int = PEOPLE) -> None:
         import mediapipe
         from mediapipe.tasks.python import BaseOptions, vision
 
@@ -100,7 +98,7 @@ class MediaPipePose:
             options = vision.PoseLandmarkerOptions(
                 base_options=BaseOptions(model_asset_buffer=model),
                 running_mode=vision.RunningMode.IMAGE,
-                num_poses=MAX_PEOPLE,
+                num_poses=people,
             )
             self._landmarker: Any = vision.PoseLandmarker.create_from_options(options)
         except (OSError, RuntimeError, ValueError) as error:

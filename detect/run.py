@@ -18,10 +18,11 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from clapcap.errors import ClapcapError, DetectionError
 from clapcap.progress import Progress, silent
-from detect.detector import DETECTORS, Detector, open_detector
+from detect.detector import DETECTORS, PEOPLE, DetectedPerson, Detector, open_detector
 from media.frames import read_frames
 from media.probe import probe
 from skeleton.keypoints import Keypoints2D
@@ -31,6 +32,11 @@ PROGRESS_INTERVAL_S = 0.1
 # How much of what a crashed worker wrote is shown.
 LAST_WORDS = 600
 
+# Two detections are of one person when half of the points lie within this share of the person's size: MediaPipe finds
+# one person twice within 0.03, two people who cross come no closer than 0.1 (rendered crossing, benchmarks.people).
+SAME_SHARE = 0.06
+
+Array = npt.NDArray[np.float64]
 OnDone = Callable[[str, Keypoints2D], None]
 
 
@@ -39,9 +45,10 @@ def ignore(camera: str, keypoints: Keypoints2D) -> None:
 
 
 def detect_video(path: Path, detector: Detector, progress: Progress = silent) -> Keypoints2D:
-    """Detect one person in every frame of a video, in this process.
+    """Detect the people in every frame of a video, in this process.
 
-    Where the detector finds several people, the first is taken: for MediaPipe the one that is largest in the picture.
+    Where the detector finds several people, the first is the main one: for MediaPipe the largest in the picture. The
+    others are kept beside; who is who over time and between cameras is told by `triangulate.people`.
     `detect_videos` also keeps off the terminal what detectors' libraries write there.
 
     Parameters
@@ -68,9 +75,11 @@ def detect_video(path: Path, detector: Detector, progress: Progress = silent) ->
     no_confidence = np.zeros(len(detector.names))
     no_world = np.full((len(detector.names), 3), np.nan)
     xy, confidence, world, times = [], [], [], []
+    others: list[tuple[DetectedPerson, ...]] = []
     size = (0, 0)
     for frame in read_frames(path):
-        people = detector.detect(frame.image, frame.time_s)
+        people = without_doubles(detector.detect(frame.image, frame.time_s))
+        others.append(people[1:])
         person = people[0] if people else None
         xy.append(person.xy_px if person else nobody)
         confidence.append(person.confidence if person else no_confidence)
@@ -79,6 +88,7 @@ def detect_video(path: Path, detector: Detector, progress: Progress = silent) ->
         size = (frame.image.shape[1], frame.image.shape[0])
         progress(len(times), total)
     world_m = np.array(world)
+    others_xy_px, others_confidence = _stacked(others, len(detector.names))
     return Keypoints2D(
         names=detector.names,
         xy_px=np.array(xy),
@@ -86,7 +96,40 @@ def detect_video(path: Path, detector: Detector, progress: Progress = silent) ->
         time_s=np.array(times),
         image_size_px=np.array(size),
         world_m=world_m if np.isfinite(world_m).any() else None,
+        others_xy_px=others_xy_px,
+        others_confidence=others_confidence,
     )
+
+
+def without_doubles(people: tuple[DetectedPerson, ...]) -> tuple[DetectedPerson, ...]:
+    """Return people without those who are detected a second time: of two that coincide, the first stays."""
+    kept: list[DetectedPerson] = []
+    for person in people:
+        if not any(_coincide(person, other) for other in kept):
+            kept.append(person)
+    return tuple(kept)
+
+
+def _coincide(first: DetectedPerson, second: DetectedPerson) -> bool:
+    both = np.isfinite(first.xy_px).all(axis=-1) & np.isfinite(second.xy_px).all(axis=-1)
+    if not both.any():
+        return False
+    apart_px = np.linalg.norm(first.xy_px[both] - second.xy_px[both], axis=-1)
+    size_px = max(float(np.linalg.norm(np.ptp(person.xy_px[both], axis=0))) for person in (first, second))
+    return float(np.median(apart_px)) <= SAME_SHARE * size_px
+
+
+def _stacked(others: list[tuple[DetectedPerson, ...]], points: int) -> tuple[Array | None, Array | None]:
+    """Return positions (frames, others, points, 2) and confidences (frames, others, points); None if nobody ever."""
+    most = max((len(people) for people in others), default=0)
+    if most == 0:
+        return None, None
+    xy_px = np.full((len(others), most, points, 2), np.nan)
+    confidence = np.zeros((len(others), most, points))
+    for frame, people in enumerate(others):
+        for place, person in enumerate(people):
+            xy_px[frame, place], confidence[frame, place] = person.xy_px, person.confidence
+    return xy_px, confidence
 
 
 def detect_videos(
@@ -94,17 +137,18 @@ def detect_videos(
     *,
     detector: str = "mediapipe",
     model_path: Path | None = None,
+    people: int = PEOPLE,
     workers: int | None = None,
     progress: Progress = silent,
     on_done: OnDone = ignore,
 ) -> dict[str, Keypoints2D]:
-    """Detect one person in the videos of several cameras, each in a process of its own.
+    """Detect the people in the videos of several cameras, each in a process of its own.
 
     Parameters
     ----------
     videos
         Path by camera name.
-    detector, model_path
+    detector, model_path, people
         As for `detect.detector.open_detector`.
     workers
         Processes at a time; None: one for each processor core, as MediaPipe keeps one core busy.
@@ -126,7 +170,7 @@ def detect_videos(
         DetectionError for an unknown detector, a bad model, or a process that was killed.
     """
     if detector not in DETECTORS:
-        open_detector(detector, model_path)  # which says what there is
+        open_detector(detector, model_path, people)  # which says what there is
     counts = {camera: _frame_count(camera, path) for camera, path in videos.items()}
     known = [count for count in counts.values() if count is not None]
     total = sum(known) if len(known) == len(counts) else None
@@ -140,7 +184,7 @@ def detect_videos(
             while waiting or running:
                 while waiting and len(running) < workers:
                     camera, path = waiting.popleft()
-                    worker = _start(camera, path, detector, model_path, Path(logs) / f"{len(waiting)}.log")
+                    worker = _start(camera, path, (detector, model_path, people), Path(logs) / f"{len(waiting)}.log")
                     running[worker.connection] = worker
                 for ready in wait(list(running)):
                     assert isinstance(ready, Connection)
@@ -214,17 +258,17 @@ class _Failure:
     text: str
 
 
-def _start(camera: str, path: Path, detector: str, model_path: Path | None, log: Path) -> _Worker:
+def _start(camera: str, path: Path, detector: tuple[str, Path | None, int], log: Path) -> _Worker:
     # Spawned, not forked: TensorFlow Lite and libav have threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(path, detector, model_path, theirs, log), daemon=True)
+    process = context.Process(target=_work, args=(path, detector, theirs, log), daemon=True)
     process.start()
     theirs.close()  # so that the end of the process ends the pipe
     return _Worker(camera, process, ours, log)
 
 
-def _work(path: Path, detector: str, model_path: Path | None, connection: Connection, log: Path) -> None:
+def _work(path: Path, detector: tuple[str, Path | None, int], connection: Connection, log: Path) -> None:
     """Detect one video and send what comes of it: the body of a worker process."""
     # TensorFlow Lite and MediaPipe write notes straight to the process's stderr, whatever their log levels say.
     with log.open("wb") as file:
@@ -238,7 +282,7 @@ def _work(path: Path, detector: str, model_path: Path | None, connection: Connec
             connection.send(done)
 
     try:
-        with closing(open_detector(detector, model_path)) as opened:
+        with closing(open_detector(*detector)) as opened:
             result = detect_video(path, opened, tell)
         connection.send(result)
     except BrokenPipeError:

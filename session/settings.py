@@ -25,6 +25,8 @@ SOLVERS = ("clapcap", "anipose")
 BOARDS = ("charuco", "checkerboard", "aprilgrid")
 FLOORS = ("board", "none")
 FEET = "feet:"
+MOST_PEOPLE = 8
+PERSONS = ("all", "main")
 SYNC_METHODS = ("auto", "clap", "motion", "flash", "timestamps", "frames")
 
 TEMPLATE = """\
@@ -55,6 +57,8 @@ rate_hz = nan                       # frames a second of the result; nan: those 
 max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
 model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
 lag_s = {{}}                          # picture later than sound, as `process` told it before: {{ cam3 = 0.0081 }}
+people = 2                          # people looked for in a picture, at most (1 to 8)
+person = "all"                      # who is kept when there are several: "all", "main", or a number: "2"
 overlay = false                     # also write a video per camera with the keypoints drawn over it
 
 # One table a recording (`calibration`, or the name of a take), when the cameras are not synced by a clap:
@@ -103,6 +107,8 @@ class ProcessSettings:
     max_gap_s: float = 0.2
     model: str = ""
     lag_s: Mapping[str, float] = field(default_factory=dict)
+    people: int = 2
+    person: str = "all"
     overlay: bool = False
 
 
@@ -126,6 +132,11 @@ class Settings:
     def recording(self, name: str) -> RecordingSettings:
         """Return the settings of the recording called `name`: those given, else the defaults."""
         return self.recordings.get(name, RecordingSettings())
+
+
+def is_person(text: str) -> bool:
+    """Tell whether a text says who is kept of several people: one of `PERSONS`, or the number of a person."""
+    return text in PERSONS or (text.isdecimal() and int(text) >= 1)
 
 
 def new_settings_text(board: BoardSettings) -> str:
@@ -229,6 +240,10 @@ def _check(path: Path, where: str, settings: Any) -> None:
             raise SessionError(f'{path}: `{where}.{name}` is "{value}", needed one of {", ".join(choices[name])}.')
         if name in ("columns", "rows", "square_mm", "marker_mm", "rate_hz", "max_gap_s") and value <= 0:
             raise SessionError(f"{path}: `{where}.{name}` is {value}, needed more than 0.")
+        if name == "people" and not 1 <= value <= MOST_PEOPLE:
+            raise SessionError(f"{path}: `{where}.people` is {value}, needed 1 to {MOST_PEOPLE}.")
+        if name == "person" and not is_person(value):
+            raise SessionError(f'{path}: `{where}.person` is "{value}", needed "all", "main" or a number such as "2".')
         if name == "floor" and value not in FLOORS and not (value.startswith(FEET) and value != FEET):
             raise SessionError(f'{path}: `{where}.floor` is "{value}", needed "board", "none" or "{FEET}TAKE".')
         if name == "known_m" and not all(type(v) in (int, float) and v > 0 for v in value.values()):

@@ -54,6 +54,9 @@ class Keypoints2D:
         (2,), width and height of the displayed picture.
     world_m
         (frames, points, 3) or None: the detector's own root-relative guess of 3D, camera axes, metres.
+    others_xy_px, others_confidence
+        (frames, others, points, 2) and (frames, others, points), or None: whom else a detector saw in each frame, most
+        prominent first, NaN and 0 where nobody. Row k is not the same person from frame to frame.
     """
 
     names: tuple[str, ...]
@@ -62,6 +65,8 @@ class Keypoints2D:
     time_s: Array
     image_size_px: Array
     world_m: Array | None = None
+    others_xy_px: Array | None = None
+    others_confidence: Array | None = None
 
     def __post_init__(self) -> None:
         names = tuple(str(n) for n in self.names)
@@ -76,6 +81,14 @@ class Keypoints2D:
         set_(self, "image_size_px", _frozen(self.image_size_px, (2,), "image_size_px"))
         if self.world_m is not None:
             set_(self, "world_m", _frozen(self.world_m, (frames, len(names), 3), "world_m"))
+        if (self.others_xy_px is None) != (self.others_confidence is None):
+            raise ValueError("others_xy_px and others_confidence go together")
+        if self.others_xy_px is not None and self.others_confidence is not None:
+            set_(self, "others_xy_px", _frozen(self.others_xy_px, (frames, None, len(names), 2), "others_xy_px"))
+            shape = (frames, self.others_xy_px.shape[1], len(names))
+            set_(self, "others_confidence", _frozen(self.others_confidence, shape, "others_confidence"))
+            if not ((self.others_confidence >= 0) & (self.others_confidence <= 1)).all():
+                raise ValueError("others_confidence lies outside [0, 1]")
         _check_time(self.time_s)
         if not ((self.confidence >= 0) & (self.confidence <= 1)).all():
             raise ValueError("confidence lies outside [0, 1]")

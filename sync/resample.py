@@ -161,7 +161,16 @@ def resample_keypoints(keypoints: Keypoints2D, timeline_s: Array, *, max_gap_s: 
     confidence[exact] = keypoints.confidence[before[exact]]
     confidence[np.isnan(xy).any(axis=-1)] = 0
     world = None if keypoints.world_m is None else interpolate(keypoints.world_m)
-    return replace(keypoints, xy_px=xy, confidence=confidence, time_s=timeline_s, world_m=world)
+    # The others' rows are not one person each, so that there is nothing between two frames of them.
+    return replace(
+        keypoints,
+        xy_px=xy,
+        confidence=confidence,
+        time_s=timeline_s,
+        world_m=world,
+        others_xy_px=None,
+        others_confidence=None,
+    )
 
 
 def _cubic(

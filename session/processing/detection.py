@@ -51,9 +51,11 @@ def detect_take(session: Session, take: Recording, stages: Stages) -> None:
     model = session.settings.process.model
     own_model = [session.root / model] if model else []
     files = keypoints2d_files(take)
+    people = session.settings.process.people
+    settings = {"detector": "mediapipe", "people": people}
     todo = {}
     for camera, video in take.videos.items():
-        stage = Stage(f"detect {camera}", [video, *own_model], [files[camera]], {"detector": "mediapipe"})
+        stage = Stage(f"detect {camera}", [video, *own_model], [files[camera]], settings)
         if stages.manifest.is_current(stage):
             stages.terminal.skipped(f"{take.name}: {stage.name}")
         else:
@@ -74,6 +76,7 @@ def detect_take(session: Session, take: Recording, stages: Stages) -> None:
             detect_videos(
                 {camera: take.videos[camera] for camera in todo},
                 model_path=own_model[0] if own_model else None,
+                people=people,
                 progress=progress,
                 on_done=finished,
             )

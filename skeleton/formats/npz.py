@@ -42,6 +42,9 @@ def save_keypoints2d(path: Path, keypoints: Keypoints2D) -> None:
     }
     if keypoints.world_m is not None:
         arrays["world_m"] = keypoints.world_m
+    if keypoints.others_xy_px is not None:
+        arrays["others_xy_px"] = keypoints.others_xy_px
+        arrays["others_confidence"] = keypoints.others_confidence
     _save(path, KEYPOINTS2D, arrays)
 
 
@@ -49,7 +52,10 @@ def load_keypoints2d(path: Path) -> Keypoints2D:
     """Read 2D keypoints; raises FileFormatError if the file cannot be read or is something else."""
     with reading(path, KEYPOINTS2D):
         arrays = _load(
-            path, KEYPOINTS2D, ("names", "xy_px", "confidence", "time_s", "image_size_px"), optional=("world_m",)
+            path,
+            KEYPOINTS2D,
+            ("names", "xy_px", "confidence", "time_s", "image_size_px"),
+            optional=("world_m", "others_xy_px", "others_confidence"),
         )
         return Keypoints2D(**arrays)
 
