@@ -97,7 +97,17 @@ def body() -> Kinematics:
 def make_take(rng: np.random.Generator, frames: int, cameras: int = 4, rate_hz: float = 60.0) -> SyntheticTake:
     """Make a take of so many frames and cameras."""
     kinematics = body()
-    time_s = np.arange(frames) / rate_hz
+    poses = make_poses(rng, frames, rate_hz)
+    placed = kinematics.place(poses, kinematics.rest_shape(), with_axes=False)
+    names = load_joint_set("blazepose33").points
+    xyz = placed.landmark_m[:, [kinematics.landmarks.index(name) for name in names]]
+    group = ring_of_cameras(cameras)
+    return SyntheticTake(group, names, xyz, group.project(xyz), np.arange(frames) / rate_hz)
+
+
+def make_poses(rng: np.random.Generator, frames: int, rate_hz: float) -> Poses:
+    """Return how the body swings and wanders."""
+    kinematics = body()
     limits = kinematics.skeleton.limits_rad
     swing = SWING_SHARE * (limits[..., 1] - limits[..., 0])
     angles = kinematics.neutral + swing * _smooth_noise(rng, (frames, *swing.shape), SWING_S * rate_hz)
@@ -106,11 +116,7 @@ def make_take(rng: np.random.Generator, frames: int, cameras: int = 4, rate_hz: 
     root = _smooth_noise(rng, (frames, 6), 5 * SWING_S * rate_hz)
     root_m = np.array([0.0, 0.0, 0.92]) + np.array([0.5, 0.5, 0.05]) * root[:, :3]
     turn, _ = exp_and_jacobian(root[:, 3:] * np.array([0.1, 0.1, 1.0]))
-    placed = kinematics.place(Poses(root_m, turn, angles), kinematics.rest_shape(), with_axes=False)
-    names = load_joint_set("blazepose33").points
-    xyz = placed.landmark_m[:, [kinematics.landmarks.index(name) for name in names]]
-    group = ring_of_cameras(cameras)
-    return SyntheticTake(group, names, xyz, group.project(xyz), time_s)
+    return Poses(root_m, turn, angles)
 
 
 def detect(take: SyntheticTake, rng: np.random.Generator, correlation_s: float = 0.0) -> Detections:
