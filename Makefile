@@ -7,7 +7,10 @@ EXTRAS := dev
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint bench docs example constraints wheel-test clean
+.PHONY: demo test lint bench docs example constraints wheel-test test-blender clean
+
+# Blenders that the export is tested with besides the one of the extra `blender`.
+BLENDERS := 4.5.15 5.0.1
 
 demo: $(VENV)/.ready
 	$(BIN)/clapcap demo demo
@@ -39,6 +42,17 @@ wheel-test: $(VENV)/.ready-dev
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet -c constraints.txt build/wheel/clapcap-*.whl
 	cd build/wheel && venv/bin/clapcap demo demo
+
+# What is exported, opened in other Blenders: each in an environment of its own, with clapcap's libraries behind it.
+test-blender: $(VENV)/.ready-dev
+	for version in $(BLENDERS); do \
+		home=build/bpy-$$version; \
+		test -x $$home/bin/python || $(BIN)/python -m venv $$home || exit 1; \
+		$$home/bin/python -m pip install --quiet bpy==$$version "numpy<2" || exit 1; \
+		site=$$($$home/bin/python -c 'import site; print(site.getsitepackages()[0])'); \
+		$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' >$$site/zz_clapcap.pth; \
+		CLAPCAP_BLENDER_PYTHON=$(CURDIR)/$$home/bin/python $(BIN)/pytest -q tests/blender/test_export.py || exit 1; \
+	done
 
 constraints:
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv

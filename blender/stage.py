@@ -42,8 +42,8 @@ def import_bpy() -> Any:
         import bpy
     except ImportError as error:
         raise ClapcapError(
-            f"Blender's Python module cannot be loaded ({error}). It is needed to render, not to run clapcap: "
-            'install it with `pip install "clapcap[blender]"` under Python 3.11.'
+            f"Blender's Python module cannot be loaded ({error}). It is needed for Blender's files and for rendering, "
+            'not for anything else: install it with `pip install "clapcap[blender]"` under Python 3.11.'
         ) from error
     return bpy
 

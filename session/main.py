@@ -18,6 +18,7 @@ from session.commands import (
     check,
     demo,
     doctor,
+    export,
     fit,
     new,
     process,
@@ -55,7 +56,7 @@ def _options(
     pass
 
 
-for module in (new, board, sync, calibrate, cameras, check, process, demo, doctor, triangulate, fit):
+for module in (new, board, sync, calibrate, cameras, check, process, export, demo, doctor, triangulate, fit):
     app.command(module.NAME, epilog=module.EXAMPLE)(module.command)
 
 
