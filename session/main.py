@@ -22,6 +22,7 @@ from session.commands import (
     fit,
     new,
     process,
+    report,
     sync,
     triangulate,
 )
@@ -56,7 +57,7 @@ def _options(
     pass
 
 
-for module in (new, board, sync, calibrate, cameras, check, process, export, demo, doctor, triangulate, fit):
+for module in (new, board, sync, calibrate, cameras, check, process, report, export, demo, doctor, triangulate, fit):
     app.command(module.NAME, epilog=module.EXAMPLE)(module.command)
 
 

@@ -75,6 +75,14 @@ class Manifest:
         report = entry.get("report", {})
         return dict(report)
 
+    def settings(self, name: str) -> dict[str, Any]:
+        """Return the settings that the stage called `name` ran with; empty if it never ran."""
+        return dict(self._document["stages"].get(name, {}).get("settings", {}))
+
+    def digest(self, path: Path) -> str:
+        """Return the SHA-256 of a file, or of a folder of pictures; read only if it has changed since it was noted."""
+        return self._digest(path)
+
     def was_edited(self, name: str, output: Path) -> bool:
         """Tell whether an output of the stage called `name` is no longer what the stage wrote."""
         noted = self._document["stages"].get(name, {}).get("outputs", {}).get(self._name(output))

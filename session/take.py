@@ -13,6 +13,7 @@ from session.processing.detection import detect_take, detection, keypoints2d_fil
 from session.processing.files import export_take
 from session.processing.pictures import draw_take
 from session.processing.points import triangulate_take
+from session.processing.report import report_take
 from session.report.sync_stage import sync_page_stage
 from session.settings import SOLVERS, update_settings
 from session.stages import Stages
@@ -83,3 +84,4 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
     fit_take(session, take, stages)
     export_take(take, stages)
     draw_take(session, take, time_map, stages)
+    report_take(session, take, stages)

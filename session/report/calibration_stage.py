@@ -17,6 +17,7 @@ from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Manifest, Stage
 from session.previous import diagnostics_file, previous_cameras, report_file
+from session.report.versions import library_versions
 from session.stages import Stages
 
 LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "av")
@@ -124,18 +125,6 @@ def _settings(
         ("floor", "" if math.isnan(floor_s) else f"the board at {floor_s:g} s of session time"),
         ("time taken", ", ".join(f"{what} {seconds:.1f} s" for what, seconds in took.items() if seconds)),
         ("videos", ", ".join(video.name for video in recording.videos.values())),
-        ("Python", f"{platform.python_version()} with {_versions()}"),
+        ("Python", f"{platform.python_version()} with {library_versions(LIBRARIES)}"),
     ]
     return [(what, value) for what, value in rows if value]
-
-
-def _versions() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    found = []
-    for library in LIBRARIES:
-        try:
-            found.append(f"{library} {version(library)}")
-        except PackageNotFoundError:  # installed under another name, such as opencv-python
-            continue
-    return ", ".join(found)

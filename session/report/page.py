@@ -24,7 +24,12 @@ def render(template: str, **context: Any) -> str:
     return _environment().get_template(template).render(**inline, **context)
 
 
-INLINE = {"style": "page.css", "scene_script": "scene.js"}
+INLINE = {
+    "style": "page.css",
+    "scene_script": "scene.js",
+    "take_style": "take.css",
+    "take_script": "take.js",
+}
 """What pages hold as it stands: our own files, the only text that is not escaped."""
 
 
@@ -49,6 +54,11 @@ def camera_colour(place: int) -> str:
     return f"--camera-{place % CAMERA_COLOURS}"
 
 
+def capitalize_first(text: str) -> str:
+    """Return a sentence that begins with a capital; the rest stays as it is, names of cameras too."""
+    return text[:1].upper() + text[1:]
+
+
 def listed(parts: Sequence[str]) -> str:
     """Return "a", "a and b", "a, b and c"."""
     return parts[0] if len(parts) == 1 else f"{', '.join(parts[:-1])} and {parts[-1]}"
@@ -69,4 +79,5 @@ def _environment() -> Environment:
     environment.filters["mm"] = millimetres
     environment.filters["milliseconds"] = milliseconds
     environment.filters["camera_colour"] = camera_colour
+    environment.filters["capitalize_first"] = capitalize_first
     return environment

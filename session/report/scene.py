@@ -48,11 +48,11 @@ def calibration_scene(
     low, high = everything.min(axis=0), everything.max(axis=0)
     radius = float(np.linalg.norm(high - low) / 2)
     depth = 0.18 * radius
-    items = _floor(low, high)
+    items = floor_grid(low, high)
     for place, camera in enumerate(cameras):
-        items += _camera(camera, depth, camera_colour(place), f"picture-{place}", "cameras")
+        items += camera_pyramid(camera, depth, camera_colour(place), f"picture-{place}", "cameras")
     for camera in before or ():
-        items += _camera(camera, depth, "--muted", "", "before")
+        items += camera_pyramid(camera, depth, "--muted", "", "before")
     chosen = np.unique(np.linspace(0, len(boards_m) - 1, min(MOST_BOARDS, len(boards_m))).round().astype(int))
     for outline in boards_m[chosen]:
         colour = "--floor-board" if _lies(outline) else "--board"
@@ -109,8 +109,8 @@ def _grid_step(low: Array, high: Array) -> float:
     return nice_at_most(max(float((high - low)[:2].max()), 0.1) / 4)
 
 
-def _floor(low: Array, high: Array) -> list[Item]:
-    """Draw a grid on the floor, and the axes at the origin."""
+def floor_grid(low: Array, high: Array) -> list[Item]:
+    """Draw a grid on the floor under the box from `low` to `high` (3,), and the axes at the origin."""
     step = _grid_step(low, high)
     x0, y0 = np.floor(low[:2] / step) * step
     x1, y1 = np.ceil(high[:2] / step) * step
@@ -124,7 +124,7 @@ def _floor(low: Array, high: Array) -> list[Item]:
     return items
 
 
-def _camera(camera: Camera, depth_m: float, colour: str, picture: str, layer: str) -> list[Item]:
+def camera_pyramid(camera: Camera, depth_m: float, colour: str, picture: str, layer: str) -> list[Item]:
     """Draw the pyramid from a camera's centre to its picture, held up before it."""
     corners = _picture_corners(camera, depth_m)
     items = [_line(np.stack([camera.center_m, corner]), colour, layer, 1.5) for corner in corners]

@@ -10,6 +10,8 @@ function showScene(figure) {
   let view = { ...start, target: start.target.slice() };
   let waiting = false;
   let untouched = true;
+  let moving = [];  // what is drawn besides the scene, by whoever moves it
+  let framed = scene.framed;  // points that the first view holds; without them, everything but the floor
 
   const dot = (a, b) => a[0] * b[0] + a[1] * b[1] + a[2] * b[2];
   const cross = (a, b) => [a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]];
@@ -27,7 +29,7 @@ function showScene(figure) {
 
   // Comes as near as everything but the floor can be seen from, and puts it into the middle.
   function fit() {
-    const points = scene.items.filter((item) => !item.floor).flatMap((item) => item.points);
+    const points = framed || scene.items.filter((item) => !item.floor).flatMap((item) => item.points);
     Object.assign(view, { zoom: 1, target: scene.center.slice() });
     for (let round = 0; round < 8; round++) {
       const { forward, right, up } = basis();
@@ -62,7 +64,11 @@ function showScene(figure) {
     context.clearRect(0, 0, width, height);
     context.lineJoin = context.lineCap = "round";
     const style = getComputedStyle(figure);
-    const colour = (name) => style.getPropertyValue(name).trim() || "gray";
+    const colours = new Map();
+    const colour = (name) => {
+      if (!colours.has(name)) colours.set(name, style.getPropertyValue(name).trim() || "gray");
+      return colours.get(name);
+    };
     const axes = basis();
     const eye = view.target.map((value, i) => value - away() * axes.forward[i]);
     const focal = focalLength();
@@ -87,7 +93,9 @@ function showScene(figure) {
       return kept;
     };
 
-    const things = scene.items
+    const inPairs = (points) => Array.from({ length: points.length / 2 }, (_, i) => points.slice(2 * i, 2 * i + 2));
+
+    const things = [...scene.items, ...moving]
       .filter((item) => !hidden.has(item.layer))
       .map((item) => {
         const points = item.points.map(inView);
@@ -107,22 +115,43 @@ function showScene(figure) {
         context.strokeText(item.text, x, y - 7);
         context.fillStyle = colour(item.colour);
         context.fillText(item.text, x, y - 7);
+      } else if (item.kind === "ball") {
+        if (points[0][2] < near) continue;
+        const [x, y] = onScreen(points[0]);
+        context.globalAlpha = item.opacity;
+        context.beginPath();
+        context.arc(x, y, Math.max(1.5, (focal * item.radius_m) / points[0][2]), 0, 2 * Math.PI);
+        context.fillStyle = colour(item.colour);
+        context.fill();
+        context.globalAlpha = 1;
       } else if (item.kind === "picture") {
         if (points.every((p) => p[2] >= near)) drawPicture(item, points, onScreen);
       } else {
-        const shape = clipped(points, item.kind === "face").map(onScreen);
-        if (shape.length < 2) continue;
         context.beginPath();
-        shape.forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+        for (const part of item.pairs ? inPairs(points) : [points]) {  // pairs: many lines in one stroke
+          clipped(part, item.kind === "face").map(onScreen)
+            .forEach(([x, y], i) => (i ? context.lineTo(x, y) : context.moveTo(x, y)));
+        }
         if (item.kind === "face") {
           context.globalAlpha = item.opacity;
           context.fillStyle = colour(item.colour);
           context.fill();
           context.globalAlpha = 1;
         } else {
-          context.lineWidth = item.width;
+          const depth = Math.max(points[0][2], near);
+          const width = item.width_m ? Math.max(2, (focal * item.width_m) / depth) : item.width;
+          if (item.rim) {  // limbs that cross stay apart
+            context.lineWidth = width + 2.5;
+            context.strokeStyle = colour("--card");
+            context.stroke();
+          }
+          context.globalAlpha = item.opacity ?? 1;
+          context.lineWidth = width;
+          context.setLineDash(item.dashed ? [width, 2 * width] : []);
           context.strokeStyle = colour(item.colour);
           context.stroke();
+          context.setLineDash([]);
+          context.globalAlpha = 1;
         }
       }
     }
@@ -189,7 +218,8 @@ function showScene(figure) {
     redraw();
   }
 
-  function seenFrom(place) {
+  function seenFrom(place, points = scene.framed) {
+    framed = points;
     view = { ...place, target: scene.center.slice() };
     untouched = true;
     redraw();
@@ -232,6 +262,7 @@ function showScene(figure) {
     in: () => zoom(1.25), out: () => zoom(0.8),
     above: () => seenFrom({ ...start, azimuth: -Math.PI / 2, elevation: 1.55 }),
     reset: () => seenFrom(start),
+    whole: () => seenFrom(start, null),
   };
   for (const button of figure.querySelectorAll("button[data-do]")) {
     button.addEventListener("click", () => actions[button.dataset.do]());
@@ -251,5 +282,17 @@ function showScene(figure) {
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   for (const event of ["beforeprint", "afterprint"]) window.addEventListener(event, draw);
   draw();
+
+  figure.scene = {
+    show(items) {
+      moving = items;
+      redraw();
+    },
+    carry(step) {  // moves the view along, in metres
+      untouched = false;
+      view.target = view.target.map((value, i) => value + step[i]);
+      redraw();
+    },
+  };
 }
 document.querySelectorAll("figure.scene").forEach(showScene);

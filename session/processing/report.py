@@ -1,0 +1,219 @@
+"""The page of a take: made at the end, from what the stages left behind."""
+
+from __future__ import annotations
+
+import json
+import platform
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from clapcap import __version__
+from clapcap.errors import SessionError
+from session.atomic import written_whole
+from session.folder import Recording, Session
+from session.frame_clocks import refined_clocks
+from session.manifest import Manifest, Stage
+from session.previous import report_file as calibration_page_file
+from session.report.sync_stage import sync_page_file
+from session.report.take_findings import Person, TakeFindings
+from session.report.take_sources import calibration_source, sync_source
+from session.report.versions import library_versions
+from session.stages import Stages
+from session.terminal import Terminal
+
+if TYPE_CHECKING:
+    from calib.cameras import CameraGroup
+
+LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "mediapipe", "av")
+"""Whose versions the page names: those that decide digits."""
+
+RESULTS = ("keypoints3d.npz", "observations2d.npz", "motion.npz")
+"""What the page of a person is made from; the last may be lacking."""
+
+DIGEST_DIGITS = 16
+"""Of a digest, shown: enough to tell any two files apart."""
+
+
+def take_page_file(folder: Path) -> Path:
+    """Return where the page of the person in a folder of results goes."""
+    return folder / "report.html"
+
+
+def people_folders(take: Recording) -> list[tuple[str, Path]]:
+    """Return (name, folder of results) of everybody in a take who has been processed, the first one first."""
+    folders = [take.results, *sorted(path for path in take.results.glob("person*") if path.is_dir())]
+    there = [folder for folder in folders if (folder / RESULTS[0]).exists() and (folder / RESULTS[1]).exists()]
+    return [
+        (f"Person {folder.name.removeprefix('person')}" if folder != take.results else "Person 1", folder)
+        for folder in there
+    ]
+
+
+def report_take(session: Session, take: Recording, stages: Stages) -> list[Path]:
+    """Make `report.html` of everybody in a take, and return the pages; empty where nothing has been processed."""
+    people = people_folders(take)
+    return [_report_person(session, take, people, number, stages) for number in range(len(people))]
+
+
+def report_session(session: Session, name: str | None, terminal: Terminal) -> None:
+    """Make the pages of one take or of all that have been processed, and say where they are.
+
+    Raises
+    ------
+    SessionError
+        If there is no such take, or nothing has been processed: with the command that does it.
+    """
+    pages = {}
+    takes = session.take(name)
+    for take in takes:
+        if people_folders(take):
+            pages[take.name] = report_take(session, take, Stages(session, take, terminal))
+    if not pages:
+        missing = takes[0].results / RESULTS[0]
+        raise SessionError(
+            f"There is nothing to report on: {missing} does not exist. Process the take first: "
+            f"clapcap process {session.root}{f' --take {name}' if name else ''}"
+        )
+    for take in takes:
+        if take.name not in pages:
+            terminal.warn(f"{take.name} has not been processed yet, so it has no page.")
+    for page in (*(page for made in pages.values() for page in made), calibration_page_file(session)):
+        if page.exists():
+            terminal.verbatim(str(page))
+
+
+def _report_person(
+    session: Session, take: Recording, people: Sequence[tuple[str, Path]], number: int, stages: Stages
+) -> Path:
+    folder = people[number][1]
+    page_file = take_page_file(folder)
+    reports = _reports(take, folder, stages.manifest)
+    settings = _settings(session, take, stages.manifest)
+    solve = Manifest(session.calibration.results, session.root).report("solve")
+    links = [_link(page, folder) for page in (calibration_page_file(session), sync_page_file(take))]
+    others = [(name, _relative(take_page_file(other), folder)) for name, other in people] if len(people) > 1 else []
+    files = [folder / name for name in RESULTS if (folder / name).exists()]
+    clocks = refined_clocks(take) or take.results / "time_map.json"
+    stage = Stage(
+        f"report{_suffix(take, folder)}",
+        [*files, session.cameras_file, clocks],
+        [page_file],
+        {"reports": reports, "settings": settings, "solve": solve, "links": links, "people": others},
+    )
+
+    def make() -> Mapping[str, Any]:
+        from session.report.take_page import take_page
+        from skeleton.formats.npz import load_keypoints3d, load_motion, load_observations2d
+        from sync.time_map import TimeMap
+
+        keypoints, observations = load_keypoints3d(folder / RESULTS[0]), load_observations2d(folder / RESULTS[1])
+        motion = load_motion(folder / RESULTS[2]) if (folder / RESULTS[2]).exists() else None
+        interval_s = float(np.median(np.diff(keypoints.time_s))) if len(keypoints.time_s) > 1 else 1 / 30
+        middle_s = float(np.mean(keypoints.time_s[[0, -1]]))
+        findings = TakeFindings(
+            session=session.root.resolve().name,
+            take=take.name,
+            made=_made(folder / RESULTS[0]),
+            command=f"clapcap process {session.root.resolve().name} --take {take.name}",
+            keypoints=keypoints,
+            observations=observations,
+            motion=motion,
+            contact=None,
+            landmarks=_landmarks(stages.manifest.settings("fit").get("skeleton", ""), observations.names),
+            cameras=_cameras(session, observations.camera_names),
+            reports=reports,
+            sources=(
+                calibration_source(solve, session.settings.calibration.import_, links[0]),
+                sync_source(TimeMap.load(clocks), middle_s, interval_s, links[1]),
+            ),
+            settings=settings,
+            files=[
+                (_name(path, session), stages.manifest.digest(path)[:DIGEST_DIGITS])
+                for path in (*take.videos.values(), session.cameras_file, *files)
+            ],
+            people=tuple(
+                Person(name, link, other == folder) for (name, link), (_, other) in zip(others, people, strict=False)
+            ),
+        )
+        page = take_page(findings)
+        with written_whole(page_file) as partial:
+            partial.write_text(page, encoding="utf-8")
+        return {"kilobytes": len(page.encode()) // 1000}
+
+    stages.run(stage, make, lambda report: f"{page_file}, {report['kilobytes']} kB: open it in a browser")
+    return page_file
+
+
+def _suffix(take: Recording, folder: Path) -> str:
+    """Return what the names of a person's stages end with: nothing for the first one."""
+    return "" if folder == take.results else f" {folder.name}"
+
+
+def _reports(take: Recording, folder: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
+    """Return what the stages said of a person."""
+    suffix = _suffix(take, folder)
+    return {name: manifest.report(name + suffix) for name in ("triangulate", "fit")}
+
+
+def _landmarks(skeleton: str, points: Sequence[str]) -> dict[str, list[str]]:
+    """Return by joint of the animation skeleton the points that sit on its bone."""
+    from skeleton.hierarchy import load_skeleton
+
+    found: dict[str, list[str]] = {}
+    if skeleton:
+        sets = load_skeleton(skeleton).landmark_sets
+        for landmark in {mark.name: mark for marks in sets.values() for mark in marks.landmarks}.values():
+            if landmark.name in points:
+                found.setdefault(landmark.joint, []).append(landmark.name)
+    return found
+
+
+def _cameras(session: Session, names: Sequence[str]) -> CameraGroup:
+    from calib.interchange import load_cameras
+
+    return load_cameras(session.cameras_file).subset(tuple(names))
+
+
+def _made(file: Path) -> str:
+    when = datetime.fromtimestamp(file.stat().st_mtime)
+    return f"on {when.day} {when:%B %Y at %H:%M}"
+
+
+def _name(path: Path, session: Session) -> str:
+    return path.relative_to(session.root).as_posix() if path.is_relative_to(session.root) else path.name
+
+
+def _settings(session: Session, take: Recording, manifest: Manifest) -> list[tuple[str, str]]:
+    """Return what decided the result: (what, value)."""
+    rows = [("clapcap", __version__), ("videos", ", ".join(video.name for video in take.videos.values()))]
+    cameras = next(iter(take.videos), "")
+    for title, stage in (
+        ("detection", f"detect {cameras}"),
+        ("points in space", "triangulate"),
+        ("bones", "fit"),
+        ("clean-up", "clean"),
+    ):
+        used = {key: value for key, value in manifest.settings(stage).items() if key != "clocks" and value is not None}
+        if used:
+            rows.append((title, ", ".join(f"{key} = {json.dumps(value)}" for key, value in used.items())))
+    clocks = manifest.settings("triangulate").get("clocks", {})
+    if clocks:
+        rows.append(("clocks", ", ".join(f"{name} {offset:+.4f} s" for name, (offset, _) in clocks.items())))
+    rows.append(("Python", f"{platform.python_version()} with {library_versions(LIBRARIES)}"))
+    return rows
+
+
+def _relative(target: Path, folder: Path) -> str:
+    """Return the address of a file for a page in `folder`; both lie in the session."""
+    from os.path import relpath
+    from urllib.parse import quote
+
+    return quote(Path(relpath(target, folder)).as_posix())
+
+
+def _link(page: Path, folder: Path) -> str:
+    return _relative(page, folder) if page.exists() else ""

@@ -1,0 +1,177 @@
+"""A take's movement as a browser plays it: joints and points in whole numbers, base64, and the scene around them."""
+
+from __future__ import annotations
+
+import base64
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from session.report.page import camera_colour
+from session.report.scene import camera_pyramid, floor_grid, nice_at_most
+from session.report.take_findings import TakeFindings
+from session.report.take_numbers import Joint, find_jumps, side_of
+
+Array = npt.NDArray[np.float64]
+
+MOST_FRAMES = 3600
+"""A minute at 60 frames a second, in about 2 MB. Of longer takes every second frame is carried, every third and so on:
+the numbers and the maps of the page are of all of them."""
+
+STEP_M = 1e-4
+"""Least step of a coordinate; it grows where the space is larger than 6.5 m."""
+
+SIGMA_LEAST_M, SIGMA_STEPS = 5e-4, 32.0
+"""A deviation is 0.5 mm times e to the (code / 32), codes 1 to 255: to 3 %, up to 1.4 m."""
+
+SURE, UNSURE, GUESSED, MISSING = range(4)
+UNSURE_M = 0.03
+"""Deviation from which on a limb is drawn as uncertain: half the width of a wrist."""
+
+FRUSTUM_M = 0.45
+"""Height of a camera's pyramid: seen, and not in the way."""
+
+
+def take_scene(findings: TakeFindings) -> dict[str, Any]:
+    """Build what stands still: floor and cameras, and what the first view holds.
+
+    Returns
+    -------
+    dict
+        What `templates/scene.js` draws.
+    """
+    body = findings.keypoints.xyz_m[np.isfinite(findings.keypoints.xyz_m).all(axis=-1)]
+    low, high = np.percentile(body, [0.5, 99.5], axis=0) if len(body) else (np.full(3, -1.0), np.full(3, 1.0))
+    centers = np.array([camera.center_m for camera in findings.cameras])
+    away = (centers.mean(axis=0) - (low + high) / 2)[:2]
+    items = floor_grid(np.append(low[:2] - 1, 0.0), np.append(high[:2] + 1, 0.0))
+    for place, camera in enumerate(findings.cameras):
+        items += camera_pyramid(camera, FRUSTUM_M, camera_colour(place), "", "cameras")
+    corners = [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (min(low[2], 0.0), high[2])]
+    everything = np.concatenate([centers, np.array(corners)])
+    radius = float(np.linalg.norm(everything.max(axis=0) - everything.min(axis=0)) / 2)
+    layers = [("body", "Body", True)] if findings.motion is not None else []
+    layers += [
+        ("points", "Points as measured", findings.motion is None),
+        ("trail", "Trail", True),
+        ("shadow", "Shadow", True),
+        ("cameras", "Cameras", True),
+        ("floor", "Floor and axes", True),
+    ]
+    return {
+        "center": np.round((low + high) / 2, 4).tolist(),
+        "radius": round(radius, 4),
+        "azimuth": round(float(np.arctan2(away[1], away[0])) + 0.4 if len(centers) else -1.0, 3),
+        "layers": [{"id": id_, "name": name, "on": on} for id_, name, on in layers],
+        "items": items,
+        "framed": np.round(corners, 3).tolist(),
+        "step_m": nice_at_most(max(float((high - low)[:2].max()) + 2, 0.1) / 4),
+    }
+
+
+def take_motion(findings: TakeFindings, joints: list[Joint]) -> dict[str, Any]:
+    """Return what moves, for `templates/take.js`: every array is base64 of whole numbers, little-endian."""
+    keypoints = findings.keypoints
+    frames = len(keypoints.time_s)
+    stride = -(-frames // MOST_FRAMES)
+    kept = slice(None, None, stride)
+    jumps = find_jumps(keypoints)
+    status = np.full(jumps.shape, MISSING)
+    status[findings.guessed] = GUESSED
+    status[findings.found] = np.where(keypoints.sigma_m[findings.found] > UNSURE_M, UNSURE, SURE)
+    xyz, origin, step_m = _whole(keypoints.xyz_m[kept])
+    moving: dict[str, Any] = {
+        "frames": len(xyz),
+        "stride": stride,
+        "time_s": _base64((keypoints.time_s[kept] - keypoints.time_s[0]).astype("<f4")),
+        "start_s": float(keypoints.time_s[0]),
+        "origin": origin,
+        "step_m": step_m,
+        "points": [
+            {"name": joint.words, "side": side_of(joint.name), "limb": joint.limb, "place": joint.place}
+            for joint in joints
+        ],
+        "xyz": _base64(xyz),
+        "sigma": _base64(_log_codes(keypoints.sigma_m[kept])),
+        "status": _base64((status[kept] + 4 * np.minimum(findings.views[kept], 63)).astype(np.uint8)),
+        "edges": _edges(keypoints.names),
+        "jumps": [
+            [int(frame) // stride, int(place), round(1000 * float(jumps[frame, place]))]
+            for frame, place in np.argwhere(jumps > 0)
+        ],
+        "bones": None,
+    }
+    if findings.motion is not None:
+        moving["bones"] = _bones(findings, status, kept)
+    return moving
+
+
+def _bones(findings: TakeFindings, status: npt.NDArray[np.int64], kept: slice) -> dict[str, Any]:
+    motion = findings.motion
+    assert motion is not None
+    position, origin, step_m = _whole(motion.world_positions()[kept])
+    return {
+        "names": list(motion.joint_names),
+        "parents": motion.parents.tolist(),
+        "sides": [side_of(name) for name in motion.joint_names],
+        "origin": origin,
+        "step_m": step_m,
+        "xyz": _base64(position),
+        "status": _base64(_bone_status(findings, status)[kept].astype(np.uint8)),
+        "contact": {
+            str(motion.joint_names.index(name)): _base64(np.asarray(mask[kept], dtype=np.uint8))
+            for name, mask in (findings.contact or {}).items()
+            if name in motion.joint_names
+        },
+    }
+
+
+def _bone_status(findings: TakeFindings, status: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return (frames, joints): how sure the bone that ends at a joint is.
+
+    That of the surest point on the joint: with one of them seen, the bone's end is known. A joint without points is as
+    sure as its parent.
+    """
+    motion, names = findings.motion, findings.keypoints.names
+    assert motion is not None
+    sure = np.zeros((len(status), len(motion.joint_names)), dtype=np.int64)
+    for joint, (name, parent) in enumerate(zip(motion.joint_names, motion.parents.tolist(), strict=True)):
+        own = [names.index(point) for point in findings.landmarks.get(name, ()) if point in names]
+        if own:
+            sure[:, joint] = np.minimum(status[:, own].min(axis=1), GUESSED)
+        elif parent >= 0:
+            sure[:, joint] = sure[:, parent]
+    return sure
+
+
+def _edges(names: tuple[str, ...]) -> list[list[int]]:
+    """Return (start, end) of the lines that draw a body of these points: those of the fullest set that fits."""
+    from skeleton.joint_sets import available_joint_sets, load_joint_set
+
+    fitting = [s for s in map(load_joint_set, available_joint_sets()) if set(s.points) <= set(names)]
+    if not fitting:
+        return []
+    best = max(fitting, key=lambda s: len(s.points))
+    return [[names.index(edge.start), names.index(edge.end)] for edge in best.edges]
+
+
+def _whole(xyz_m: Array) -> tuple[npt.NDArray[np.int16], list[float], float]:
+    """Return positions as 16-bit steps from an origin, the origin and the step; the least number is NaN."""
+    known = xyz_m[np.isfinite(xyz_m).all(axis=-1)]
+    low, high = (known.min(axis=0), known.max(axis=0)) if len(known) else (np.zeros(3), np.zeros(3))
+    step_m = max(STEP_M, float((high - low).max()) / 65000)
+    origin = (low + high) / 2
+    codes = np.round((xyz_m - origin) / step_m)
+    return np.nan_to_num(codes, nan=-32768).astype("<i2"), [round(float(v), 5) for v in origin], step_m
+
+
+def _log_codes(sigma_m: Array) -> npt.NDArray[np.uint8]:
+    """Return deviations as codes; 0: none."""
+    with np.errstate(divide="ignore"):
+        codes = np.round(SIGMA_STEPS * np.log(sigma_m / SIGMA_LEAST_M))
+    return np.where(np.isfinite(sigma_m), np.clip(codes, 1, 255), 0).astype(np.uint8)
+
+
+def _base64(array: npt.NDArray[Any]) -> str:
+    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode()
