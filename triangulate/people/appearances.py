@@ -1,0 +1,94 @@
+"""Appearances: figures that are nobody: posters, mirror images, coats on a chair, people whom one camera alone sees."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from triangulate.people.figures import Figures
+
+Array = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+
+# Shorter ones are the detector's mistakes of a moment, and are not named.
+LEAST_S = 0.5
+# The same appearance goes on within this share of its size and this long after.
+SAME_SHARE, SAME_S = 0.5, 1.0
+
+
+@dataclass(frozen=True, eq=False)
+class Appearance:
+    """What one camera took for a person and no other camera agrees on.
+
+    Attributes
+    ----------
+    camera
+        The camera.
+    from_s, to_s
+        Session time of its first and last picture.
+    share
+        Of the camera's pictures.
+    rows, slots
+        (n,): its figures in `Figures`.
+    """
+
+    camera: str
+    from_s: float
+    to_s: float
+    share: float
+    rows: Ints
+    slots: Ints
+
+
+@dataclass(eq=False)
+class _Chain:
+    at: Array
+    size: float
+    time_s: float
+    members: list[tuple[int, int]]
+
+
+def find_appearances(figures: Figures, owner: Ints) -> list[Appearance]:
+    """Return the lasting figures that nobody has, owner (rows, slots) -1, camera by camera in order of time."""
+    found = []
+    for c, name in enumerate(figures.cameras.names):
+        rows = figures.rows_of(c)
+        free = figures.there[rows] & (owner[rows] < 0)
+        if not free.any():
+            continue
+        interval_s = float(np.median(np.diff(figures.time_s[rows])))
+        for chain in _chains(figures, rows.start, free):
+            row, slot = (np.array(part) for part in zip(*chain.members, strict=True))
+            if len(row) * interval_s >= LEAST_S:
+                times_s = figures.time_s[row]
+                share = len(row) / (rows.stop - rows.start)
+                found.append(Appearance(name, float(times_s[0]), float(times_s[-1]), share, row, slot))
+    return found
+
+
+def _chains(figures: Figures, first_row: int, free: npt.NDArray[np.bool_]) -> list[_Chain]:
+    """Return the free figures of a camera, those that go on from one another together."""
+    chains: list[_Chain] = []
+    going: list[_Chain] = []
+    for place, slot in zip(*np.nonzero(free), strict=True):
+        row = first_row + int(place)
+        xy = figures.xy[row, slot]
+        xy = xy[np.isfinite(xy).all(axis=-1)]
+        at, size, now_s = np.median(xy, axis=0), float(np.linalg.norm(np.ptp(xy, axis=0))), float(figures.time_s[row])
+        going = [chain for chain in going if now_s - chain.time_s <= SAME_S]
+        near = [
+            (float(np.linalg.norm(chain.at - at)), k)
+            for k, chain in enumerate(going)
+            if chain.time_s < now_s and np.linalg.norm(chain.at - at) <= SAME_SHARE * max(size, chain.size)
+        ]
+        if near:
+            chain = going[min(near)[1]]
+            chain.at, chain.size, chain.time_s = at, size, now_s
+            chain.members.append((row, int(slot)))
+        else:
+            chain = _Chain(at, size, now_s, [(row, int(slot))])
+            chains.append(chain)
+            going.append(chain)
+    return chains
