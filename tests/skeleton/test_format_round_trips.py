@@ -139,7 +139,12 @@ def test_c3d_keeps_positions_as_float32_millimetres(folder: Path, keypoints: Key
     np.testing.assert_allclose(loaded.xyz_m, expected, rtol=6.1e-8, atol=1e-41)
     # The times were equally spaced but for their own last digits (1e-10 s at 1e6 s), which the mean rate smooths.
     np.testing.assert_allclose(loaded.time_s, keypoints.time_s, rtol=0, atol=1e-9)
-    assert np.isnan(loaded.sigma_m).all()
+    # Sigma is a byte in steps of 0.5 mm, or of the largest coordinate / 32000; a filled point has none.
+    step = max(0.0005, np.abs(np.where(whole[..., None], keypoints.xyz_m, 0)).max() / 32000)
+    known = whole & ~keypoints.filled & np.isfinite(keypoints.sigma_m)
+    np.testing.assert_array_equal(np.isfinite(loaded.sigma_m), known)
+    stored = np.clip(keypoints.sigma_m[known], step, 255 * step)
+    np.testing.assert_allclose(loaded.sigma_m[known], stored, rtol=1e-6, atol=0.51 * step)
     assert not loaded.filled.any()
     assert_bare(loaded)
 
