@@ -48,8 +48,8 @@ def take_scene(findings: TakeFindings) -> dict[str, Any]:
     items = floor_grid(np.append(low[:2] - 1, 0.0), np.append(high[:2] + 1, 0.0))
     for place, camera in enumerate(findings.cameras):
         items += camera_pyramid(camera, FRUSTUM_M, camera_colour(place), "", "cameras")
-    corners = [[x, y, z] for x in (low[0], high[0]) for y in (low[1], high[1]) for z in (min(low[2], 0.0), high[2])]
-    everything = np.concatenate([centers, np.array(corners)])
+    framed = _outermost(np.clip(body, low, high)) if len(body) else np.array([low, high])
+    everything = np.concatenate([centers, framed])
     radius = float(np.linalg.norm(everything.max(axis=0) - everything.min(axis=0)) / 2)
     layers = [("body", "Body", True)] if findings.motion is not None else []
     layers += [
@@ -65,9 +65,18 @@ def take_scene(findings: TakeFindings) -> dict[str, Any]:
         "azimuth": round(float(np.arctan2(away[1], away[0])) + 0.4 if len(centers) else -1.0, 3),
         "layers": [{"id": id_, "name": name, "on": on} for id_, name, on in layers],
         "items": items,
-        "framed": np.round(corners, 3).tolist(),
+        "framed": np.round(framed, 3).tolist(),
         "step_m": nice_at_most(max(float((high - low)[:2].max()) + 2, 0.1) / 4),
     }
+
+
+def _outermost(points_m: Array) -> Array:
+    """Return the points (n, 3) that are furthest out in directions all around, and the floor under them."""
+    steps = (-1.0, 0.0, 1.0)
+    directions = np.array([[x, y, z] for x in steps for y in steps for z in steps if x or y or z])
+    outer = points_m[np.unique((points_m @ directions.T).argmax(axis=0))]
+    floor = outer * [1.0, 1.0, 0.0]
+    return np.concatenate([outer, floor])
 
 
 def take_motion(findings: TakeFindings, joints: list[Joint]) -> dict[str, Any]:
@@ -86,6 +95,7 @@ def take_motion(findings: TakeFindings, joints: list[Joint]) -> dict[str, Any]:
         "stride": stride,
         "time_s": _base64((keypoints.time_s[kept] - keypoints.time_s[0]).astype("<f4")),
         "start_s": float(keypoints.time_s[0]),
+        "shown": _widest(findings) // stride,
         "origin": origin,
         "step_m": step_m,
         "points": [
@@ -105,6 +115,16 @@ def take_motion(findings: TakeFindings, joints: list[Joint]) -> dict[str, Any]:
     if findings.motion is not None:
         moving["bones"] = _bones(findings, status, kept)
     return moving
+
+
+def _widest(findings: TakeFindings) -> int:
+    """Choose the frame to begin with: of those with the most points found, the one in which the body is widest."""
+    xyz_m, found = findings.keypoints.xyz_m, findings.found
+    best = np.flatnonzero(found.sum(axis=1) == found.sum(axis=1).max())
+    flat = np.where(found[best][..., None], xyz_m[best][..., :2], np.nan)
+    if not np.isfinite(flat).any():
+        return 0
+    return int(best[np.nan_to_num(np.nanstd(flat, axis=1).sum(axis=-1)).argmax()])
 
 
 def _bones(findings: TakeFindings, status: npt.NDArray[np.int64], kept: slice) -> dict[str, Any]:

@@ -27,8 +27,8 @@ HEAD = ("nose", "eye", "ear", "mouth", "head", "neck")
 JUMP_M, JUMP_M_PER_S2, JUMP_SIGMAS = 0.025, 150.0, 3.0
 """A point jumps where it is further than this off the middle of the frames before and after, further than three of its
 deviations, and a body would need this acceleration for it. The wildest movement of the embedded example, hands that
-clap, takes 147 m/s2 (82 mm at 30 frames a second), everything else in it less than 90, but for one elbow that is exchanged
-for the other; the worst jitter of the recording walk4 (60 frames a second) takes 300 to 700."""
+clap, takes 147 m/s2 (82 mm at 30 frames a second), all else in it less than 90, but for one elbow that does jump; the
+jitter of the recording walk4 (60 frames a second) takes 300 to 700."""
 
 BONES = (
     ("upper arm", "shoulder", "elbow", "forearm"),

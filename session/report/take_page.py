@@ -15,7 +15,7 @@ from session.report.take_motion import UNSURE_M, take_motion, take_scene
 from session.report.take_numbers import JUMP_M, LIMBS, Bone, Joint, bones_of, find_jumps, joints_of
 from session.report.take_words import GRADES, take_verdict
 
-MOST_JUMPS = 12
+MOST_JUMPS = 8
 """Jumps in the list: the largest; the charts mark all."""
 
 BONE_REACH = 0.15

@@ -34,6 +34,9 @@ FEW_VIEWS = 2.5
 LEAST_FOUND = 0.6
 """Share of all points, below which the rest is no movement of a body any more."""
 
+MOST_REASONS = 3
+"""Limbs that are explained at the top; all are in the list below it."""
+
 ORDER = ("good", "usable", "redo")
 
 
@@ -106,17 +109,18 @@ def _limb(findings: TakeFindings, limb: str, joints: Sequence[Joint]) -> LimbVer
 
     judge(median_m, GOOD_M, USABLE_M, f"is known to {millimetres(median_m)} only")
     if not reasons:
-        judge(most_m, GOOD_MOST_M, USABLE_MOST_M, f"is off by {millimetres(most_m)} and more in its worst moments")
+        judge(most_m, GOOD_MOST_M, USABLE_MOST_M, f"is known to {millimetres(most_m)} only in its worst moments")
+    precise = len(reasons)  # what the words say of precision anyway
     longest = max((last + 1 - first for first, last in spans_of(unseen.mean(axis=1) > 0.5)), default=0)
     lasting = f", once for {longest * findings.interval_s:.1f} s" if longest * findings.interval_s >= 0.2 else ""
     judge(guessed, GOOD_GUESSED, USABLE_GUESSED, f"was hidden for {100 * guessed:.0f} % of the take{lasting}")
     judge(jumping, GOOD_JUMPING, USABLE_JUMPING, f"jumps in {round(jumping * frames)} of {frames} frames")
     words = (
-        f"placed to {millimetres(median_m)}, 95 % of the time to {millimetres(most_m)}; {views:.1f} cameras see it on "
+        f"known to {millimetres(median_m)}, 95 % of the time to {millimetres(most_m)}; {views:.1f} cameras see it on "
         "average."
     )
-    if reasons:
-        words += f" It {listed(reasons)}."
+    if reasons[precise:]:
+        words += f" It {listed(reasons[precise:])}."
     return LimbVerdict(limb, grade, words, tuple(reasons), median_m, guessed, views)
 
 
@@ -148,10 +152,16 @@ def take_verdict(findings: TakeFindings, joints: Sequence[Joint], cameras: Seque
         headline = f"{every} a second look; points are known to {millimetres(median_m)} on the whole."
     else:
         headline = f"The points fit each other to {millimetres(median_m)}, but what they rest on is in doubt."
-    sentences = [f"The {limb.name} {listed(limb.reasons)}." for limb in limbs if limb.reasons]
+    doubted = sorted((limb for limb in limbs if limb.reasons), key=lambda limb: -ORDER.index(limb.grade))
+    sentences = [f"The {limb.name} {listed(limb.reasons)}." for limb in doubted[:MOST_REASONS]]
     if good and len(good) < len(limbs):
         sentences.append(f"{_the(good).capitalize()} {'is' if len(good) == 1 else 'are'} good.")
     sentences += [f"{card.name} does not fit the other cameras." for card in weak]
+    fair = [card.name for card in cameras if card.grade == "usable"]
+    if fair:
+        sentences.append(
+            f"Of the cameras, {listed(fair)} {'was' if len(fair) == 1 else 'were'} not right all the time."
+        )
     sentences += [f"The {source.title.lower()} is in doubt: {source.sentences[0]}" for source in wrong]
     return TakeVerdict(grade, headline, tuple(sentences), tuple(_next_steps(findings, limbs, cameras)), tuple(limbs))
 

@@ -319,5 +319,5 @@
     });
   }
   choose(chosen);
-  show(Math.floor(frames / 3));
+  show(data.shown);
 })();
