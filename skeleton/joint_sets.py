@@ -1,7 +1,8 @@
 """Joint sets: which points a body has, how to draw them, and how to get one set's points from another's.
 
 A set is one TOML file in `skeleton/data` with the keys `format = "clapcap-joint-set"`, `version`, `name` (the file's
-stem), `points`, `left_right` (pairs), `edges` (tables `left`, `right`, `middle`: pairs of points to draw), and for each
+stem), `points`, `left_right` (pairs), `edges` (tables `left`, `right`, `middle`: pairs of points to draw), `rigid`
+(groups of points that keep their distances from each other, as the ends of a bone do), and for each
 set from which it can be made a table `from.SET`. There a point is a source point's name, or a table of source points
 with weights that sum to one; a point that is not listed is the source's point of the same name. Adding a set is adding
 a file.
@@ -14,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,6 +62,8 @@ class JointSet:
         The lines to draw between them.
     left_right
         Pairs (left point, right point) that change places in a mirror; a point in no pair lies in the middle.
+    rigid
+        Groups of points whose distances from each other stay the same, whatever the body does.
     sources
         For each set from which this one can be made: point -> {source point: weight}, weights summing to one. A point
         that is not listed is the source's point of the same name.
@@ -69,6 +73,7 @@ class JointSet:
     points: tuple[str, ...]
     edges: tuple[Edge, ...]
     left_right: tuple[tuple[str, str], ...]
+    rigid: tuple[tuple[str, ...], ...]
     sources: Mapping[str, Mapping[str, Mapping[str, float]]]
 
     def __post_init__(self) -> None:
@@ -81,8 +86,9 @@ class JointSet:
         if len(set(paired)) != len(paired):
             raise ValueError(f"points repeat in left_right: {sorted({p for p in paired if paired.count(p) > 1})}")
         ends = [point for edge in self.edges for point in (edge.start, edge.end)]
+        held = [point for group in self.rigid for point in group]
         mapped = [point for weights in self.sources.values() for point in weights]
-        for where, names in (("left_right", paired), ("edges", ends), ("from", mapped)):
+        for where, names in (("left_right", paired), ("edges", ends), ("rigid", held), ("from", mapped)):
             if unknown := sorted(set(names) - known):
                 raise ValueError(f"{where} names points that the set does not have: {unknown}")
         for source, weights_of in self.sources.items():
@@ -99,6 +105,11 @@ class JointSet:
         """(edges, 2): the places of each edge's points."""
         pairs = [(self.index(edge.start), self.index(edge.end)) for edge in self.edges]
         return np.array(pairs, dtype=np.int64).reshape(-1, 2)
+
+    @property
+    def rigid_pairs(self) -> tuple[tuple[str, str], ...]:
+        """Every pair of points within a rigid group, once."""
+        return tuple(dict.fromkeys(pair for group in self.rigid for pair in combinations(group, 2)))
 
     @property
     def swap_left_right_indices(self) -> npt.NDArray[np.int64]:
@@ -162,6 +173,7 @@ def read_joint_set(file: Traversable) -> JointSet:
             points=tuple(_text(point) for point in document["points"]),
             edges=tuple(Edge(*_pair(pair), side) for side in SIDES for pair in document["edges"].get(side, ())),
             left_right=tuple(_pair(pair) for pair in document["left_right"]),
+            rigid=tuple(tuple(_text(point) for point in group) for group in document.get("rigid", ())),
             sources={
                 source: {point: _weights(value) for point, value in table.items()}
                 for source, table in document.get("from", {}).items()
