@@ -1,18 +1,21 @@
 """Keypoints in 3D as one JSON object a frame, which programs in this field exchange.
 
-    {"frame": 1024, "timestamp_ms": 34133, "joints": {"nose": {"x": 0.1, "y": 2.0, "z": 1.6, "confidence": 0.8}}}
+    {"frame": 1024, "timestamp_ms": 34133, "joints": {"nose":
+        {"x": 0.1, "y": 2.0, "z": 1.6, "confidence": 0.8, "sigma_mm": 12.5}}}
 
 Written: a JSON list of such objects, one a line. `frame` counts from 0. `timestamp_ms` is session time, a whole number
 where it is one, else with the digits that bring the time back exactly. Positions are metres in the world (right-handed,
-Z up). All joints stand in every frame; of a missing one x, y and z are null and the confidence is 0. `"filled": true`
-stands only at positions that were interpolated over a gap.
+Z up), `sigma_mm` is their standard deviation in millimetres. All joints stand in every frame; of a missing one x, y and
+z are null and the confidence is 0. `"filled": true` stands only at positions that were interpolated over a gap.
 
-`confidence` comes from sigma: 0.05 m / (0.05 m + sigma), so 1 for an exact point, 0.5 at 5 cm, towards 0 without end;
-null where sigma is unknown. Reading inverts it, exactly but for the last digits of the number.
+`confidence` comes from sigma, for programs that want a number in [0, 1]: 50 mm / (50 mm + sigma), so 1 for an exact
+point, 0.5 at 5 cm, towards 0 without end; null where sigma is unknown.
 
-Lost: camera names, reprojection errors, the sigma of missing points. A point with one missing coordinate is missing.
+Lost: camera names, reprojection errors, the sigma of missing points, the last digit of sigma. A point with one missing
+coordinate is missing.
 
 Read: a list, or objects one after the other (JSON lines); joints may be left out of a frame, and keys may be added.
+Without `sigma_mm`, the confidence tells sigma.
 """
 
 from __future__ import annotations
@@ -40,13 +43,12 @@ def save(path: Path, keypoints: Keypoints3D) -> None:
     check_names(path, keypoints.names)
     check_frames(path, keypoints)
     confidence = HALF_CONFIDENCE_SIGMA_M / (HALF_CONFIDENCE_SIGMA_M + keypoints.sigma_m)
-    confidences, positions, filled = confidence.tolist(), keypoints.xyz_m.tolist(), keypoints.filled.tolist()
+    columns = (keypoints.xyz_m, confidence, 1000 * keypoints.sigma_m, keypoints.filled)
+    by_frame = zip(*(column.tolist() for column in columns), strict=True)
     lines = []
-    for frame, time_s in enumerate(keypoints.time_s.tolist()):  # text is made frame by frame
-        joints = {
-            name: _joint(*values)
-            for name, *values in zip(keypoints.names, positions[frame], confidences[frame], filled[frame], strict=True)
-        }
+    # Text is made frame by frame.
+    for frame, (time_s, values) in enumerate(zip(keypoints.time_s.tolist(), by_frame, strict=True)):
+        joints = {name: _joint(*of_joint) for name, *of_joint in zip(keypoints.names, *values, strict=True)}
         lines.append(
             f'{{"frame": {frame}, "timestamp_ms": {_milliseconds(time_s)}, '
             f'"joints": {json.dumps(joints, ensure_ascii=False, allow_nan=False)}}}'
@@ -74,11 +76,12 @@ def load(path: Path) -> Keypoints3D:
         return keypoints3d(names, values[..., :3], time_s, values[..., 3], filled)
 
 
-def _joint(xyz: list[float], confidence: float, filled: bool) -> dict[str, Any]:
+def _joint(xyz: list[float], confidence: float, sigma_mm: float, filled: bool) -> dict[str, Any]:
     if not all(math.isfinite(value) for value in xyz):
-        return {"x": None, "y": None, "z": None, "confidence": 0}
+        return {"x": None, "y": None, "z": None, "confidence": 0, "sigma_mm": None}
     x, y, z = xyz
     joint: dict[str, Any] = {"x": x, "y": y, "z": z, "confidence": None if math.isnan(confidence) else confidence}
+    joint["sigma_mm"] = sigma_mm if math.isfinite(sigma_mm) else None
     if filled:
         joint["filled"] = True
     return joint
@@ -114,7 +117,9 @@ def _position_and_sigma(joint: dict[str, Any] | None) -> tuple[float, float, flo
     x, y, z = (float(joint[axis]) for axis in "xyz")
     if not (math.isfinite(x) and math.isfinite(y) and math.isfinite(z)):
         return missing
-    confidence = joint.get("confidence")
+    sigma_mm, confidence = joint.get("sigma_mm"), joint.get("confidence")
+    if sigma_mm is not None:
+        return x, y, z, float(sigma_mm) / 1000
     if confidence is None:
         return x, y, z, math.nan
     if not 0 <= confidence <= 1:

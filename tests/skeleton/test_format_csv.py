@@ -24,12 +24,13 @@ def test_pandas_reads_what_is_written(tmp_path: Path):
     path = tmp_path / "take.csv"
     csv_table.save(path, keypoints)
     table = pandas.read_csv(path, float_precision="round_trip")
-    assert list(table.columns[:7]) == ["frame", "time_s", "nose_x", "nose_y", "nose_z", "nose_sigma", "nose_filled"]
+    of_nose = ["nose_x_m", "nose_y_m", "nose_z_m", "nose_sigma_mm", "nose_filled"]
+    assert list(table.columns[:7]) == ["frame", "time_s", *of_nose]
     np.testing.assert_array_equal(table["frame"], [0, 1])
     np.testing.assert_array_equal(table["time_s"], keypoints.time_s)
     for point, name in enumerate(keypoints.names):
-        np.testing.assert_array_equal(table[[f"{name}_{axis}" for axis in "xyz"]], keypoints.xyz_m[:, point])
-        np.testing.assert_array_equal(table[f"{name}_sigma"], keypoints.sigma_m[:, point])
+        np.testing.assert_array_equal(table[[f"{name}_{axis}_m" for axis in "xyz"]], keypoints.xyz_m[:, point])
+        np.testing.assert_array_equal(table[f"{name}_sigma_mm"], 1000 * keypoints.sigma_m[:, point])
         np.testing.assert_array_equal(table[f"{name}_filled"].astype(bool), keypoints.filled[:, point])
     assert csv_table.load(path).names == keypoints.names
 
@@ -45,6 +46,20 @@ def test_tables_of_others_without_sigma(tmp_path: Path):
     np.testing.assert_array_equal(keypoints.xyz_m[:, 0], [[1, 2, 3], [np.nan] * 3])
     assert np.isnan(keypoints.sigma_m).all()
     assert not keypoints.filled.any()
+
+
+def test_the_columns_of_earlier_versions_are_metres(tmp_path: Path):
+    path = tmp_path / "old.csv"
+    path.write_text("frame,time_s,hip_x,hip_y,hip_z,hip_sigma,hip_filled\n0,1.5,1,2,3,0.02,1\n")
+    keypoints = csv_table.load(path)
+    assert keypoints.names == ("hip",)
+    assert keypoints.sigma_m[0, 0] == 0.02
+    assert keypoints.filled[0, 0]
+    csv_table.save(path, keypoints)
+    assert path.read_text() == (
+        "frame,time_s,hip_x_m,hip_y_m,hip_z_m,hip_sigma_mm,hip_filled\n0,1.5,1.0,2.0,3.0,20.0,1\n"
+    )
+    assert csv_table.load(path).sigma_m[0, 0] == 0.02
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,12 @@ def test_lists_lines_and_concatenated_objects(tmp_path: Path, text: str):
     assert np.isnan(keypoints.xyz_m[1, 1:]).all()  # left out, and null
 
 
+def test_sigma_goes_before_confidence(tmp_path: Path):
+    path = tmp_path / "frames.json"
+    path.write_text(f"[{EXAMPLE}]".replace('"confidence": 0.5', '"confidence": 0.5, "sigma_mm": 7.5'))
+    np.testing.assert_array_equal(frames_json.load(path).sigma_m[0], [0.0075, 0.0])
+
+
 def test_what_is_written_is_plain_json(tmp_path: Path):
     keypoints = Keypoints3D(
         names=("nose", "naïve"),
@@ -43,19 +49,29 @@ def test_what_is_written_is_plain_json(tmp_path: Path):
     frames_json.save(path, keypoints)
     text = path.read_text(encoding="utf-8")
     assert '"timestamp_ms": 34133, ' in text  # an integer where it is one
-    missing = {"x": None, "y": None, "z": None, "confidence": 0}
+    missing = {"x": None, "y": None, "z": None, "confidence": 0, "sigma_mm": None}
     assert json.loads(text) == [
         {
             "frame": 0,
             "timestamp_ms": 34133,
-            "joints": {"nose": {"x": 0.1, "y": 2.0, "z": 1.6, "confidence": 0.5}, "naïve": missing},
+            "joints": {
+                "nose": {"x": 0.1, "y": 2.0, "z": 1.6, "confidence": 0.5, "sigma_mm": 50.0},
+                "naïve": missing,
+            },
         },
         {
             "frame": 1,
             "timestamp_ms": 34166.6,
             "joints": {
-                "nose": {"x": 0.2, "y": 2.0, "z": 1.5, "confidence": None},
-                "naïve": {"x": 0.0, "y": 0.0, "z": 0.0, "confidence": pytest.approx(0.2), "filled": True},
+                "nose": {"x": 0.2, "y": 2.0, "z": 1.5, "confidence": None, "sigma_mm": None},
+                "naïve": {
+                    "x": 0.0,
+                    "y": 0.0,
+                    "z": 0.0,
+                    "confidence": pytest.approx(0.2),
+                    "sigma_mm": 200.0,
+                    "filled": True,
+                },
             },
         },
     ]
@@ -73,6 +89,8 @@ def test_what_is_written_is_plain_json(tmp_path: Path):
         ('"z": 1.6', '"w": 1.6', r"object 0, joint nose: KeyError\('z'\)"),
         ('"z": 1.6', '"z": "up"', "object 0, joint nose: .*up"),
         ('"confidence": 0.5', '"confidence": 1.5', "confidence is 1.5, needed 0 to 1"),
+        ('"confidence": 0.5', '"sigma_mm": -3', "sigma_m holds negative values"),
+        ('"confidence": 0.5', '"sigma_mm": "small"', "object 0, joint nose: .*small"),
         ("}}}", "}}", "not a list of frames"),
         ('"x"', "x", "not a list of frames"),
     ],

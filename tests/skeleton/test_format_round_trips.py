@@ -93,8 +93,9 @@ def test_npz_keeps_everything(folder: Path, keypoints: Keypoints3D):
 def test_csv_keeps_all_but_the_cameras(folder: Path, keypoints: Keypoints3D):
     loaded = there_and_back(folder, ".csv", keypoints)
     assert loaded.names == keypoints.names
-    for what in ("xyz_m", "sigma_m", "time_s", "filled"):
+    for what in ("xyz_m", "time_s", "filled"):
         np.testing.assert_array_equal(getattr(loaded, what), getattr(keypoints, what))
+    np.testing.assert_allclose(loaded.sigma_m, keypoints.sigma_m, rtol=2e-15)  # metres, millimetres, metres
     assert_bare(loaded)
 
 
@@ -119,11 +120,7 @@ def test_json_keeps_whole_points_and_times_exactly(folder: Path, keypoints: Keyp
     np.testing.assert_array_equal(loaded.xyz_m, np.where(whole[..., None], keypoints.xyz_m, np.nan))
     np.testing.assert_array_equal(loaded.time_s, keypoints.time_s)
     np.testing.assert_array_equal(loaded.filled, keypoints.filled & whole)
-    # confidence = s / (s + sigma) has a step of 1e-16, which is s x 1e-16 of sigma for small ones and, where confidence
-    # falls as s / sigma, a relative 1e-16 of sigma (some steps, for the additions and divisions on the way).
-    np.testing.assert_allclose(
-        loaded.sigma_m, np.where(whole, keypoints.sigma_m, np.nan), rtol=2e-15, atol=0.05 * 2e-15
-    )
+    np.testing.assert_allclose(loaded.sigma_m, np.where(whole, keypoints.sigma_m, np.nan), rtol=2e-15)
     assert_bare(loaded)
 
 
