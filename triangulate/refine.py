@@ -1,57 +1,38 @@
 """Refinement of points on their reprojection error, with the lens's distortion, for all points at once.
 
-Every point is a small problem of three unknowns; Levenberg-Marquardt takes the steps of all of them together, each
-with a damping of its own. Source: K. Levenberg 1944, D. Marquardt 1963; for the robust weights as iteratively
-reweighted least squares: P. Holland, R. Welsch, "Robust regression using iteratively reweighted least-squares", 1977;
-for the covariance: Hartley, Zisserman, "Multiple View Geometry", 2nd ed., 5.2 (backward transport).
+Every point is a small problem of three unknowns. Iteratively reweighted least squares on the lines of sight
+(`triangulate.sight_lines`) leads to the minimum but for what linearising the lens neglects; a last Gauss-Newton step on
+the exact projection takes that away, and is kept where it helps. Sources: for the robust weights P. Holland, R. Welsch,
+"Robust regression using iteratively reweighted least-squares", 1977; for the covariance: Hartley, Zisserman, "Multiple
+View Geometry", 2nd ed., 5.2 (backward transport).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from calib.cameras import Camera, CameraGroup
-from triangulate.linear import inverse3, solve3
+from triangulate.losses import SQUARES, Loss
+from triangulate.sight_lines import (
+    PLACE,
+    UPPER,
+    descend,
+    inverse_planes,
+    matrices,
+    sight_lines,
+    solve_planes,
+)
 
 Array = npt.NDArray[np.float64]
 
 MAX_ITERATIONS = 20
-# A point has converged when its step is shorter than this: a tenth of a micrometre.
-CONVERGED_STEP_M = 1e-7
-
-
-@dataclass(frozen=True)
-class Loss:
-    """A robust loss rho(s) of the squared error in standard deviations s, with its weight d rho / d s."""
-
-    rho: Callable[[Array], Array]
-    weight: Callable[[Array], Array]
-
-
-SQUARES = Loss(rho=lambda s: s, weight=np.ones_like)
-
-
-def geman_mcclure(scale: float) -> Loss:
-    """Return the redescending loss s / (1 + s / scale^2): an error far above `scale` deviations costs scale^2.
-
-    Source: S. Geman, D. McClure, "Statistical methods for tomographic image reconstruction", 1987.
-    """
-    return Loss(
-        rho=lambda s: s / (1 + s / scale**2),
-        weight=lambda s: (1 + s / scale**2) ** -2,
-    )
-
-
-def huber(scale: float) -> Loss:
-    """Return Huber's loss: squares up to `scale` deviations, linear beyond."""
-    return Loss(
-        rho=lambda s: np.where(s <= scale**2, s, 2 * scale * np.sqrt(s) - scale**2),
-        weight=lambda s: scale / np.maximum(np.sqrt(s), scale),
-    )
+# Points worked on at once: few enough for the caches, enough that calls cost little beside the work. With four cameras
+# 0.26 ms a frame of 33 points at 1024, 0.18 at 2048, 0.14 at 4096; no less beyond.
+POINTS_IN_CACHE = 4096
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,47 +75,32 @@ def project_with_jacobian(camera: Camera, xyz_m: Array) -> tuple[Array, Array]:
     xyz_cam = camera.to_camera(xyz_m)
     depth = np.where(xyz_cam[:, 2] > 0, xyz_cam[:, 2], np.nan)
     xy = xyz_cam[:, :2] / depth[:, None]
-    by_xy, _ = camera.lens.distort_jacobians(xy, camera.distortion)
+    by_xy = camera.lens.distort_jacobian(xy, camera.distortion)
     R = camera.T_cam_world[:3, :3]
     xy_by_xyz = (R[:2] - xy[:, :, None] * R[2]) / depth[:, None, None]
     focal = np.array([camera.matrix[0, 0], camera.matrix[1, 1]])
     return camera.to_pixels(camera.lens.distort(xy, camera.distortion)), focal[:, None] * (by_xy @ xy_by_xyz)
 
 
-def robust_cost(cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: Array, loss: Loss) -> Array:
-    """Return the robust cost of each point (points,), the sum over its views of rho of the squared error.
-
-    Parameters are those of `refine_points`. NaN points and points behind a view that observes them cost infinity.
-    """
-    cost = np.zeros(len(xyz_m))
-    for camera, observed, sigma in zip(cameras, xy_px, sigma_px, strict=True):
-        used = np.isfinite(sigma) & np.isfinite(observed).all(axis=-1)
-        error = (camera.project(xyz_m) - observed) / sigma[:, None]
-        cost += np.where(used, loss.rho((error * error).sum(axis=-1)), 0.0)
-    return np.where(np.isfinite(cost), cost, np.inf)
+def in_cache(points: int) -> Iterator[slice]:
+    """Yield slices of at most `POINTS_IN_CACHE` points."""
+    for start in range(0, points, POINTS_IN_CACHE):
+        yield slice(start, min(start + POINTS_IN_CACHE, points))
 
 
-def _normal_equations(
-    cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: Array, loss: Loss
-) -> tuple[Array, Array, Array]:
-    """Return the information H (points, 3, 3), the gradient g (points, 3) and the cost (points,) at `xyz_m`."""
-    H = np.zeros((len(xyz_m), 3, 3))
-    g = np.zeros((len(xyz_m), 3))
-    cost = np.zeros(len(xyz_m))
-    for camera, observed, sigma in zip(cameras, xy_px, sigma_px, strict=True):
-        used = np.isfinite(sigma) & np.isfinite(observed).all(axis=-1)
-        projected, J = project_with_jacobian(camera, xyz_m)
-        error = (projected - observed) / sigma[:, None]
-        J = J / sigma[:, None, None]
-        s = (error * error).sum(axis=-1)
-        weighted = np.where(used, loss.weight(s), 0.0)[:, None, None] * J
-        weighted = np.where(used[:, None, None], weighted, 0.0)
-        J = np.where(used[:, None, None], J, 0.0)
-        error = np.where(used[:, None], error, 0.0)
-        H += np.swapaxes(weighted, 1, 2) @ J
-        g += (weighted * error[:, :, None]).sum(axis=1)
-        cost += np.where(used, loss.rho(s), 0.0)
-    return H, g, np.where(np.isfinite(cost), cost, np.inf)
+def gathered(parts: list[RefinedPoints]) -> RefinedPoints:
+    """Put parts together again."""
+    return RefinedPoints(
+        xyz_m=np.concatenate([part.xyz_m for part in parts]),
+        covariance_m2=np.concatenate([part.covariance_m2 for part in parts]),
+        residual_px=np.concatenate([part.residual_px for part in parts], axis=1),
+        leverage=np.concatenate([part.leverage for part in parts], axis=1),
+    )
+
+
+def weights(xy_px: Array, sigma_px: Array) -> Array:
+    """Return one over the variance of each observation, (cameras, points); 0 where there is none to be used."""
+    return np.where(np.isfinite(xy_px).all(axis=-1), 1 / (sigma_px * sigma_px), 0.0)
 
 
 def refine_points(
@@ -165,32 +131,33 @@ def refine_points(
     max_iterations
         Steps at most.
     """
-    xyz = np.array(start_m, dtype=np.float64)
-    damping = np.full(len(xyz), 1e-4)
-    active = np.flatnonzero(np.isfinite(xyz).all(axis=1))
-    H, g, cost = _normal_equations(cameras, xy_px[:, active], sigma_px[:, active], xyz[active], loss)
-    for _ in range(max_iterations):
-        if not len(active):
-            break
-        damped = H.copy()
-        for axis in range(3):
-            damped[:, axis, axis] *= 1 + damping[active]
-        # No limit on the condition here: damping makes every step a safe one, and a bad one is refused below.
-        step = -solve3(damped, g, min_condition=0.0)
-        tried = xyz[active] + step
-        H_new, g_new, cost_new = _normal_equations(cameras, xy_px[:, active], sigma_px[:, active], tried, loss)
-        better = cost_new <= cost
-        xyz[active[better]] = tried[better]
-        damping[active] = np.clip(np.where(better, damping[active] / 10, damping[active] * 10), 1e-12, 1e12)
-        H, g, cost = (
-            np.where(better[:, None, None], H_new, H),
-            np.where(better[:, None], g_new, g),
-            np.where(better, cost_new, cost),
-        )
-        length = np.sqrt((step * step).sum(axis=1))
-        going = (length > CONVERGED_STEP_M) & np.isfinite(length)
-        active, H, g, cost = active[going], H[going], g[going], cost[going]
-    return evaluate_points(cameras, xy_px, sigma_px, xyz, loss)
+    parts = []
+    for part in in_cache(len(start_m)):
+        lines = sight_lines(cameras, xy_px[:, part])
+        weight = np.where(lines.seen, weights(xy_px[:, part], sigma_px[:, part]), 0.0)
+        # A start of NaN stays: its weights are NaN, and so is every step.
+        xyz = descend(lines, lines.equations(), weight, start_m[part].T, loss, max_iterations)
+        parts.append(polish_points(cameras, xy_px[:, part], weight, xyz, loss))
+    return gathered(parts) if parts else evaluate_points(cameras, xy_px, sigma_px, start_m, loss)
+
+
+def polish_points(cameras: CameraGroup, xy_px: Array, weight: Array, xyz_m: Array, loss: Loss) -> RefinedPoints:
+    """Take one Gauss-Newton step on the exact projection where that lowers the cost.
+
+    Parameters
+    ----------
+    cameras, xy_px, loss
+        As for `refine_points`.
+    weight
+        (cameras, points): one over the variance of a coordinate; 0: do not use this view.
+    xyz_m
+        (3, points): (nearly) at the minimum.
+    """
+    before = _Linearised.at(cameras, xy_px, weight, xyz_m, loss)
+    equations = np.concatenate([before.information(), -before.gradient()])
+    step = solve_planes(equations, min_condition=0.0)
+    after = _Linearised.at(cameras, xy_px, weight, xyz_m + np.where(np.isfinite(step), step, 0.0), loss)
+    return after.chosen(before, after.cost <= before.cost).points()
 
 
 def evaluate_points(cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: Array, loss: Loss) -> RefinedPoints:
@@ -199,18 +166,102 @@ def evaluate_points(cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: 
     Parameters are those of `refine_points`. Points that the views do not determine, or that lie behind one that is
     used, become NaN.
     """
-    information, _, cost = _normal_equations(cameras, xy_px, sigma_px, xyz_m, loss)
-    covariance = inverse3(information)
-    lost = ~np.isfinite(covariance).all(axis=(1, 2)) | ~np.isfinite(cost)
-    xyz_m = np.where(lost[:, None], np.nan, xyz_m)
-    covariance[lost] = np.nan
-    residual = np.empty(xy_px.shape)
-    leverage = np.empty(xy_px.shape)
-    for c, camera in enumerate(cameras):
-        projected, J = project_with_jacobian(camera, xyz_m)
-        residual[c] = projected - xy_px[c]
-        s = (residual[c] ** 2).sum(axis=-1) / sigma_px[c] ** 2
-        variance = ((J @ covariance) * J).sum(axis=-1)
-        weight = np.where(np.isfinite(s), loss.weight(s) / sigma_px[c] ** 2, 0.0)
-        leverage[c] = np.where(np.isfinite(variance), weight[:, None] * variance, 0.0)
-    return RefinedPoints(xyz_m=xyz_m, covariance_m2=covariance, residual_px=residual, leverage=leverage)
+    weight = weights(xy_px, sigma_px)
+    return gathered(
+        [
+            _Linearised.at(cameras, xy_px[:, part], weight[:, part], xyz_m[part].T, loss).points()
+            for part in list(in_cache(len(xyz_m))) or [slice(0, 0)]
+        ]
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class _Linearised:
+    """The exact problem at some points: residual (2, cameras, points), scaled Jacobian (2, 3, cameras, points)."""
+
+    xyz_m: Array
+    residual_px: Array
+    J: Array
+    scaled: Array
+    cost: Array
+
+    @classmethod
+    def at(cls, cameras: CameraGroup, xy_px: Array, weight: Array, xyz_m: Array, loss: Loss) -> _Linearised:
+        """Project, differentiate and weigh: rows of `J` and `scaled` are in units of standard deviations."""
+        residual = np.empty((2, *weight.shape))
+        J = np.empty((2, 3, *weight.shape))
+        for c, camera in enumerate(cameras):
+            _project(camera, xyz_m, residual[:, c], J[:, :, c])
+            residual[0, c] -= xy_px[c, :, 0]
+            residual[1, c] -= xy_px[c, :, 1]
+        s = (residual[0] * residual[0] + residual[1] * residual[1]) * weight
+        used = weight > 0
+        cost = np.where(used, loss.rho(s), 0.0).sum(axis=0)
+        # Where an observation is not used, nothing of it may come through, not even NaN.
+        root = np.sqrt(np.where(used, loss.weight(s) * weight, 0.0))
+        J *= root
+        J[:, :, ~used] = 0.0
+        scaled = np.where(used, residual * root, 0.0)
+        return cls(xyz_m, residual, J, scaled, np.where(np.isfinite(cost), cost, np.inf))
+
+    def information(self) -> Array:
+        """(6, points): `UPPER` of the sum of J' J."""
+        H = np.empty((6, self.J.shape[-1]))
+        for place, (i, j) in enumerate(UPPER):
+            H[place] = np.einsum("kcn,kcn->n", self.J[:, i], self.J[:, j])
+        return H
+
+    def gradient(self) -> Array:
+        """(3, points): the sum of J' residual."""
+        g = np.empty((3, self.J.shape[-1]))
+        for i in range(3):
+            g[i] = np.einsum("kcn,kcn->n", self.J[:, i], self.scaled)
+        return g
+
+    def chosen(self, other: _Linearised, here: npt.NDArray[np.bool_]) -> _Linearised:
+        """Return this one where `here` (points,), else `other`."""
+        if here.all():
+            return self
+        return _Linearised(
+            *(
+                np.where(here, getattr(self, name), getattr(other, name))
+                for name in ("xyz_m", "residual_px", "J", "scaled", "cost")
+            )
+        )
+
+    def points(self) -> RefinedPoints:
+        """Return what is known of the points."""
+        inverse = inverse_planes(self.information())
+        lost = ~np.isfinite(inverse).all(axis=0) | ~np.isfinite(self.cost)
+        inverse[:, lost] = np.nan
+        leverage = np.zeros(self.residual_px.shape)
+        for i in range(3):
+            along = sum(inverse[PLACE[i][j]] * self.J[:, j] for j in range(3))
+            leverage += along * self.J[:, i]
+        leverage[~np.isfinite(leverage)] = 0.0
+        return RefinedPoints(
+            xyz_m=np.where(lost, np.nan, self.xyz_m).T.copy(),
+            covariance_m2=matrices(inverse),
+            residual_px=np.moveaxis(np.where(lost, np.nan, self.residual_px), 0, -1).copy(),
+            leverage=np.moveaxis(leverage, 0, -1).copy(),
+        )
+
+
+def _project(camera: Camera, xyz_m: Array, pixels: Array, J: Array) -> None:
+    """Project points (3, points) into `pixels` (2, points), and their derivatives into `J` (2, 3, points)."""
+    R, t = camera.T_cam_world[:3, :3], camera.T_cam_world[:3, 3:]
+    moved = R @ xyz_m + t
+    with np.errstate(invalid="ignore"):
+        depth = np.where(moved[2] > 0, moved[2], np.nan)
+    inverse_depth = 1 / depth
+    xy = np.empty((moved.shape[1], 2))
+    xy[:, 0], xy[:, 1] = moved[0] * inverse_depth, moved[1] * inverse_depth
+    bent = camera.lens.distort(xy, camera.distortion)
+    by_xy = camera.lens.distort_jacobian(xy, camera.distortion)
+    across = [[R[k, i] - xy[:, k] * R[2, i] for i in range(3)] for k in (0, 1)]
+    for k in (0, 1):
+        focal = camera.matrix[k, k]
+        pixels[k] = focal * bent[:, k] + camera.matrix[k, 2]
+        by_x, by_y = (focal * by_xy[:, k, other] * inverse_depth for other in (0, 1))
+        for i in range(3):
+            J[k, i] = by_x * across[0][i] + by_y * across[1][i]

@@ -1,8 +1,9 @@
 """Points from views of which some are wrong: several starts, a redescending loss, then the wrong views dropped.
 
-The cost is linear in cameras: the number of starts does not grow with them (all views together, and the pairs among a
-point's four most confident views), and each is judged by one projection into every view. Trying all subsets of views,
-as others do, takes 2^cameras.
+Most points have views that agree, and are solved at once from all of them. Only where they do not, more starts are
+tried: the cost stays linear in cameras, as the number of starts does not grow with them (all views together, the pairs
+among a point's four most confident views, and a guess if there is one), and each is judged by one projection into every
+view. Trying all subsets of views, as others do, takes 2^cameras.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.cameras import CameraGroup
-from triangulate.linear import normal_equations, solve3, undistort
-from triangulate.refine import RefinedPoints, geman_mcclure, huber, refine_points, robust_cost
+from triangulate.losses import geman_mcclure, huber
+from triangulate.refine import RefinedPoints, gathered, in_cache, polish_points, weights
+from triangulate.sight_lines import SightLines, descend, sight_lines, solve_planes, summed
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -32,6 +34,8 @@ LOSS_SCALE = 4.5
 OUTLIER_DEVIATIONS = 5.0
 # Huber's usual scale: 95 % efficiency for Gaussian errors of one coordinate.
 HUBER_SCALE = 1.345
+# Steps of reweighting. Each shrinks what is left by five or more; the last are for points that converge slowly.
+FIRST_STEPS, DISAGREEING_STEPS, LAST_STEPS = 2, 8, 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,8 +54,49 @@ class RobustPoints:
     used: Bools
 
 
-def best_start(cameras: CameraGroup, xy_px: Array, sigma_px: Array) -> Array:
-    """Return for each point the start of least robust cost: (points, 3), metres, NaN with fewer than two views.
+def best_start(lines: SightLines, shares: Array, weight: Array, guess: tuple[Array, Array] | None = None) -> Array:
+    """Return for each point the start of least robust cost: (3, points), metres, NaN with fewer than two views.
+
+    Parameters
+    ----------
+    lines, shares
+        The views and their equations.
+    weight
+        (cameras, points): one over the variance of a coordinate in square pixels; 0 where the view is not to be used.
+    guess
+        As the prior of `triangulate.sight_lines.descend`: one more start, and what it costs to be far from it.
+    """
+    starts = [solve_planes(summed(shares, weight))]
+    if guess is not None:
+        starts.append(guess[0])
+    every = np.arange(weight.shape[1])
+    # Stable, so that equal confidences are ranked the same way everywhere.
+    ranked = np.argsort(-weight, axis=0, kind="stable")[:SEED_VIEWS]
+    chosen = shares[:, ranked, every] * weight[ranked, every]
+    seen = weight[ranked, every] > 0
+    for first, second in combinations(range(len(ranked)), 2):
+        pair = solve_planes(chosen[:, first] + chosen[:, second])
+        starts.append(np.where(seen[first] & seen[second], pair, np.nan))
+    loss = geman_mcclure(LOSS_SCALE)
+    least = np.full(weight.shape[1], np.inf)
+    best = np.full((3, weight.shape[1]), np.nan)
+    for start in starts:
+        x, y, _ = lines.project(start)
+        cost = loss.rho(lines.squared_px(x, y) * weight).sum(axis=0)
+        if guess is not None:
+            cost += loss.rho(((start - guess[0]) ** 2).sum(axis=0) * guess[1])
+        better = cost < least
+        least = np.where(better, cost, least)
+        best = np.where(better, start, best)
+    return best
+
+
+def triangulate_robust(
+    cameras: CameraGroup, xy_px: Array, sigma_px: Array, guess: tuple[Array, Array] | None = None
+) -> RobustPoints:
+    """Triangulate points whose views may be wrong.
+
+    A point that rests on two views only cannot be checked: both are used.
 
     Parameters
     ----------
@@ -61,35 +106,58 @@ def best_start(cameras: CameraGroup, xy_px: Array, sigma_px: Array) -> Array:
         (cameras, points, 2), NaN where not observed.
     sigma_px
         (cameras, points): standard deviation of a coordinate; infinity where the view is not to be used.
+    guess
+        Where each point is expected without these views, (points, 3), metres, and the deviation of that, (points,): it
+        decides which views are believed, and has no say in where the point is then.
     """
-    weight = np.where(np.isfinite(xy_px).all(axis=-1), 1 / sigma_px**2, 0.0)
-    shares = [normal_equations(*view) for view in zip(cameras, undistort(cameras, xy_px), weight, strict=True)]
-    H = np.stack([H for H, _ in shares])
-    g = np.stack([g for _, g in shares])
-    starts = [solve3(H.sum(axis=0), g.sum(axis=0))]
-    every = np.arange(xy_px.shape[1])
-    # Stable, so that equal confidences are ranked the same way everywhere.
-    ranked = np.argsort(-weight, axis=0, kind="stable")[:SEED_VIEWS]
-    for first, second in combinations(ranked, 2):
-        seen = (weight[first, every] > 0) & (weight[second, every] > 0)
-        pair = solve3(H[first, every] + H[second, every], g[first, every] + g[second, every])
-        starts.append(np.where(seen[:, None], pair, np.nan))
+    parts, used = [], []
+    for part in list(in_cache(xy_px.shape[1])) or [slice(0, 0)]:
+        expected = None if guess is None else (guess[0][part].T, 1 / guess[1][part] ** 2)
+        solved = _solved(cameras, xy_px[:, part], sigma_px[:, part], expected)
+        parts.append(solved.points)
+        used.append(solved.used)
+    return RobustPoints(points=gathered(parts), used=np.concatenate(used, axis=1))
+
+
+def _solved(cameras: CameraGroup, xy_px: Array, sigma_px: Array, guess: tuple[Array, Array] | None) -> RobustPoints:
+    lines = sight_lines(cameras, xy_px)
+    weight = np.where(lines.seen, weights(xy_px, sigma_px), 0.0)
+    shares = lines.equations()
+    xyz, used = believed_views(lines, shares, weight, guess)
+    weight = np.where(used, weight, 0.0)
+    loss = huber(HUBER_SCALE)
+    xyz = descend(lines, shares, weight, xyz, loss, LAST_STEPS)
+    final = polish_points(cameras, xy_px, weight, xyz, loss)
+    return RobustPoints(points=final, used=used & np.isfinite(final.xyz_m).all(axis=-1))
+
+
+def believed_views(
+    lines: SightLines, shares: Array, weight: Array, guess: tuple[Array, Array] | None = None
+) -> tuple[Array, Bools]:
+    """Return where points are about, (3, points), and which views are within `OUTLIER_DEVIATIONS` (cameras, points).
+
+    Parameters are those of `best_start`.
+    """
     loss = geman_mcclure(LOSS_SCALE)
-    costs = np.stack([robust_cost(cameras, xy_px, sigma_px, start, loss) for start in starts])
-    best: Array = np.stack(starts)[costs.argmin(axis=0), every]
-    return best
-
-
-def triangulate_robust(cameras: CameraGroup, xy_px: Array, sigma_px: Array) -> RobustPoints:
-    """Triangulate points whose views may be wrong.
-
-    Parameters as for `best_start`. A point that rests on two views only cannot be checked: both are used.
-    """
-    start = best_start(cameras, xy_px, sigma_px)
-    robust = refine_points(cameras, xy_px, sigma_px, start, geman_mcclure(LOSS_SCALE))
-    used = robust.error_px <= OUTLIER_DEVIATIONS * sigma_px
-    used &= np.isfinite(sigma_px)
+    xyz = solve_planes(summed(shares, weight))
+    xyz = descend(lines, shares, weight, xyz, loss, FIRST_STEPS)
+    x, y, _ = lines.project(xyz)
+    squared = lines.squared_px(x, y) * weight
+    views = (weight > 0).sum(axis=0)
+    # A lone error that is dropped beyond the limit shows up to this in the residual: the point follows each of 2 V
+    # coordinates by 3 / (2 V).
+    limit = OUTLIER_DEVIATIONS * (1 - 1.5 / np.maximum(views, 2))
+    disagree = np.flatnonzero(~(squared.max(axis=0, initial=0.0) < limit * limit) & (views >= 2))
+    if guess is not None:
+        disagree = np.flatnonzero(views >= 2)
+    if len(disagree):
+        some, some_shares, some_weight = lines.of(disagree), shares[..., disagree], weight[:, disagree]
+        some_guess = None if guess is None else (guess[0][:, disagree], guess[1][disagree])
+        start = best_start(some, some_shares, some_weight, some_guess)
+        found = descend(some, some_shares, some_weight, start, loss, DISAGREEING_STEPS, some_guess)
+        xyz[:, disagree] = found
+        x, y, _ = some.project(found)
+        squared[:, disagree] = some.squared_px(x, y) * some_weight
+    used = (squared <= OUTLIER_DEVIATIONS**2) & (weight > 0)
     used &= used.sum(axis=0) >= 2
-    final = refine_points(cameras, xy_px, np.where(used, sigma_px, np.inf), robust.xyz_m, huber(HUBER_SCALE))
-    used &= np.isfinite(final.xyz_m).all(axis=-1)
-    return RobustPoints(points=final, used=used)
+    return xyz, used

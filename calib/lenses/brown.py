@@ -39,23 +39,29 @@ class Brown(Lens):
             axis=-1,
         )
 
-    def distort_jacobians(self, xy: Array, distortion: Array) -> tuple[Array, Array]:
-        """Return the derivatives of `distort`: by xy (..., 2, 2) and by the distortion (..., 2, 5)."""
+    def distort_jacobian(self, xy: Array, distortion: Array) -> Array:
+        """Return the derivatives of `distort` by xy, (..., 2, 2)."""
         x, y = xy[..., 0], xy[..., 1]
         k1, k2, p1, p2, k3 = distortion
         r2 = x * x + y * y
-        r4, r6 = r2 * r2, r2 * r2 * r2
-        radial = 1 + k1 * r2 + k2 * r4 + k3 * r6
-        slope = 2 * (k1 + 2 * k2 * r2 + 3 * k3 * r4)  # d radial / d r2, times 2: d radial / d x = slope * x
+        radial = 1 + r2 * (k1 + r2 * (k2 + r2 * k3))
+        slope = 2 * (k1 + r2 * (2 * k2 + r2 * (3 * k3)))  # d radial / d r2, times 2: d radial / d x = slope * x
         by_xy = np.empty((*xy.shape[:-1], 2, 2))
         by_xy[..., 0, 0] = radial + slope * x * x + 2 * p1 * y + 6 * p2 * x
         by_xy[..., 0, 1] = slope * x * y + 2 * p1 * x + 2 * p2 * y
         by_xy[..., 1, 0] = by_xy[..., 0, 1]
         by_xy[..., 1, 1] = radial + slope * y * y + 6 * p1 * y + 2 * p2 * x
+        return by_xy
+
+    def distort_jacobians(self, xy: Array, distortion: Array) -> tuple[Array, Array]:
+        """Return the derivatives of `distort`: by xy (..., 2, 2) and by the distortion (..., 2, 5)."""
+        x, y = xy[..., 0], xy[..., 1]
+        r2 = x * x + y * y
+        r4, r6 = r2 * r2, r2 * r2 * r2
         by_distortion = np.empty((*xy.shape[:-1], 2, 5))
         by_distortion[..., 0, :] = np.stack([x * r2, x * r4, 2 * x * y, r2 + 2 * x * x, x * r6], axis=-1)
         by_distortion[..., 1, :] = np.stack([y * r2, y * r4, r2 + 2 * y * y, 2 * x * y, y * r6], axis=-1)
-        return by_xy, by_distortion
+        return self.distort_jacobian(xy, distortion), by_distortion
 
     def turned(self, distortion: Array) -> Array:
         """Return the distortion (5,) of the same lens in pictures turned by 90 degrees clockwise.

@@ -51,6 +51,10 @@ class Lens(ABC):
     def distort_jacobians(self, xy: Array, distortion: Array) -> tuple[Array, Array]:
         """Return the derivatives of `distort`: by xy (..., 2, 2), by the distortion (..., 2, parameters)."""
 
+    def distort_jacobian(self, xy: Array, distortion: Array) -> Array:
+        """Return the derivatives of `distort` by xy alone, (..., 2, 2)."""
+        return self.distort_jacobians(xy, distortion)[0]
+
     @abstractmethod
     def turned(self, distortion: Array) -> Array:
         """Return the distortion (parameters,) of the same lens in pictures turned by 90 degrees clockwise.
