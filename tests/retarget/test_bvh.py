@@ -1,4 +1,5 @@
 import tarfile
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -145,6 +146,34 @@ def test_an_independent_reader_finds_our_positions(actor, tmp_path):
         theirs = found[name.replace("_end", "|end")]
         ours = position[:, joint][:, [0, 2, 1]] * (1, 1, -1)
         assert np.abs(theirs - ours).max() < 1e-5, name  # 0.01 mm
+
+
+@pytest.mark.parametrize("rate_hz", [23.976, 29.97, 59.94, 60.0, 240.0])
+def test_the_package_bvh_reads_names_rates_and_channels(actor, tmp_path, rate_hz):
+    package = pytest.importorskip("bvh", reason="an independent reader: pip install bvh")
+    motion = body_motion(actor)
+    frames = len(motion.time_s)
+    motion = replace(motion, time_s=5 + np.arange(frames) / rate_hz)
+    write_bvh(tmp_path / "a.bvh", motion, scale=100)
+    document = package.Bvh((tmp_path / "a.bvh").read_text())
+    bones = [name for name in motion.joint_names if not name.endswith("_end")]
+    assert sorted(document.get_joints_names()) == sorted(bones)
+    assert document.nframes == frames
+    # An hour at this rate is off by less than a hundredth of a frame.
+    assert abs(document.frame_time * rate_hz - 1) * 3600 * rate_hz < 0.01
+    names = list(motion.joint_names)
+    for bone in bones[1:]:
+        joint = names.index(bone)
+        assert document.joint_parent(bone).name == names[motion.parents[joint]]
+        ours = 100 * motion.rest_offset_m[joint][[0, 2, 1]] * (1, 1, -1)
+        np.testing.assert_allclose(document.joint_offset(bone), ours, atol=1e-6)
+        angles = document.frames_joint_channels(bone, ["Zrotation", "Xrotation", "Yrotation"])
+        theirs = Rotation.from_euler("ZXY", angles, degrees=True)
+        turn = Rotation.from_matrix([[1, 0, 0], [0, 0, 1], [0, -1, 0]])
+        wanted = turn * Rotation.from_quat(motion.rotation_xyzw[:, joint]) * turn.inv()
+        assert np.degrees((theirs * wanted.inv()).magnitude()).max() < 1e-5, bone
+    root = np.array(document.frames_joint_channels("hips", ["Xposition", "Yposition", "Zposition"]))
+    np.testing.assert_allclose(root, 100 * motion.root_m[:, [0, 2, 1]] * (1, 1, -1), atol=1e-5)
 
 
 vectors = st.lists(st.floats(-4, 4), min_size=45, max_size=45)

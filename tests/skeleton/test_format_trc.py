@@ -90,6 +90,27 @@ def test_pandas_reads_what_is_written_as_pose2sim_does(tmp_path: Path):
     np.testing.assert_array_equal(table[["X1", "Y1", "Z1", "X2", "Y2", "Z2"]].to_numpy(), expected)
 
 
+@pytest.mark.parametrize("rate_hz", [23.976, 29.97, 59.94, 120.0])
+def test_an_independent_reader_agrees(tmp_path: Path, rate_hz: float):
+    """trc-data-reader, which splits at any space: so it needs names without spaces and no missing values."""
+    trc_data_reader = pytest.importorskip("trc", reason="an independent reader: pip install trc-data-reader")
+    xyz = np.random.default_rng(1).normal(size=(5, 3, 3))
+    names = ("nose", "left_hip", "right_hip")
+    none = np.zeros((5, 3))
+    path = tmp_path / "take.trc"
+    time_s = 3 + np.arange(5) / rate_hz
+    trc.save(path, Keypoints3D(names, xyz, none, time_s, np.empty((0, 5, 3)), (), none))
+    data = trc_data_reader.TRCData()
+    data.load(str(path))
+    assert data["Markers"] == list(names)
+    assert (data["NumFrames"], data["NumMarkers"], data["Units"]) == (5, 3, "m")
+    assert data["DataRate"] == pytest.approx(rate_hz, rel=1e-8)
+    assert data["Frame#"] == [1, 2, 3, 4, 5]
+    np.testing.assert_array_equal(data["Time"], time_s)
+    for point, name in enumerate(names):
+        np.testing.assert_array_equal(data[name], xyz[:, point][:, [1, 2, 0]])
+
+
 FOREIGN = (
     "PathFileType\t4\t(X/Y/Z)\tC:\\take.trc\r\n"
     "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\r\n"
