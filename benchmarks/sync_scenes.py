@@ -22,6 +22,8 @@ RATE_HZ = 48_000
 SOUND_M_PER_S = 343.0
 # Offsets reach this far: the sources exist this long before and after what the first camera records.
 MARGIN_S = 12.0
+# A camera that started late records at least this long.
+LEAST_S = 5.0
 
 
 @dataclass(frozen=True)
@@ -115,7 +117,8 @@ def make_scene(recipe: Recipe, rng: np.random.Generator) -> Scene:
         duration = recipe.duration_s
         if recipe.late and index == recipe.cameras - 1:
             offset = recipe.clap_at[1] * recipe.duration_s + 3.0
-            duration = recipe.duration_s - offset
+            # It runs on when the claps end with the take.
+            duration = max(recipe.duration_s - offset, LEAST_S)
         offset_s[name] = offset
         heard = dry if recipe.reverberation_s is None else _through_room(dry, recipe, rng)
         samples = _recorded(heard, recipe, rng, offset - distance / SOUND_M_PER_S, rate[name], duration)

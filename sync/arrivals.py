@@ -32,7 +32,9 @@ QUIET = 0.05
 EARLIER_SHARE, WAVE_S = 0.9, 0.0006
 # Rises are right to this, if the sound gets 20 dB stronger than what was before (a direct sound 12 dB below the highest
 # of its reflections is then heard); below 8 dB they say nothing.
-RISE_STD_S, HEADROOM, FAVOUR = 0.0003, (6.0, 100.0), 0.3
+RISE_STD_S, HEADROOM, FAVOUR = 0.0003, (6.0, 100.0), 1.0
+# A sound that rises out of nothing clearly counts for the lag that sounds have together beside those that do.
+UNCLEAR = 0.2
 # Of places of a sound's arrival: what clapping hands move between two claps, and what the waveforms' peak is wide.
 MOVE_S = 0.0010
 # Between two claps one may walk some metres; a sound is taken from so far if it is more alike there by this.
@@ -144,6 +146,12 @@ def lags_s() -> Array:
     return np.arange(-steps, steps + 1) / (RATE_HZ * FINER)
 
 
+def clearness(headroom: Array) -> Array:
+    """Return how far the rises of sounds can be relied on, 0 to 1, from their headroom."""
+    share = np.log(np.maximum(headroom, 1e-9) / HEADROOM[0]) / np.log(HEADROOM[1] / HEADROOM[0])
+    return np.asarray(np.clip(share, 0, 1))
+
+
 def with_rises(alike: Sound, lag_s: Array, headroom: Array) -> Sound:
     """Return likeness (sounds, lags) that favours the lags (sounds,) between where the sounds rise at two cameras.
 
@@ -151,13 +159,13 @@ def with_rises(alike: Sound, lag_s: Array, headroom: Array) -> Sound:
     may be a reflection here and the direct sound there. The rises do not err so, as long as the direct sound stands out
     of what was before: by `headroom` (sounds,), the lesser of the two cameras'.
     """
-    clear = np.clip(np.log(np.maximum(headroom, 1e-9) / HEADROOM[0]) / np.log(HEADROOM[1] / HEADROOM[0]), 0, 1)
+    clear = clearness(headroom)
     near = np.exp(-0.5 * np.square((lags_s() - lag_s[:, None]) / RISE_STD_S))
     favoured: Sound = (alike * (1 + FAVOUR * clear[:, None] * near)).astype(np.float32)
     return favoured
 
 
-def common_lag(alike: Sound, away_s: Array, rate: float) -> CommonLag:
+def common_lag(alike: Sound, away_s: Array, rate: float, clear: Array) -> CommonLag:
     """Return the lag that sounds have together, as it changes with time.
 
     Parameters
@@ -168,6 +176,8 @@ def common_lag(alike: Sound, away_s: Array, rate: float) -> CommonLag:
         (sounds,) when each sound is, from the moment at which the lag is wanted.
     rate
         Of the second clock against the first, as assumed for `near_s`: drifts that bring it back to 1 are likelier.
+    clear
+        (sounds,) how clearly they rise, by `clearness`.
     """
     from scipy.ndimage import maximum_filter1d
     from scipy.signal import find_peaks
@@ -176,12 +186,13 @@ def common_lag(alike: Sound, away_s: Array, rate: float) -> CommonLag:
     blurred = maximum_filter1d(alike, round(MOVE_S / 4 * RATE_HZ * FINER) | 1, axis=1)
     span_s = float(np.ptp(away_s)) if len(away_s) > 1 else 0.0
     reach = min(DRIFT, LINE_S / span_s) if span_s > 0 else 0.0
+    weight = ((UNCLEAR + clear) / np.sum(UNCLEAR + clear)).astype(np.float32)
     drifts = np.linspace(-reach, reach, 2 * int(np.ceil(reach * span_s / (MOVE_S / 4))) + 1)
     best = CommonLag(0.0, 0.0, 0.0)
     for drift in drifts:
         shift = np.rint(drift * away_s * RATE_HZ * FINER).astype(np.int64)
         place = np.clip(np.arange(alike.shape[1]) + shift[:, None], 0, alike.shape[1] - 1)
-        mean = np.take_along_axis(blurred, place, axis=1).mean(axis=0)
+        mean = weight @ np.take_along_axis(blurred, place, axis=1)
         mean *= 1 - RATE_DOUBT * min(((rate - 1 - drift) / DRIFT) ** 2, 4.0)
         places, _ = find_peaks(np.pad(mean, 1), plateau_size=1)
         places = places - 1
@@ -198,16 +209,21 @@ def common_lag(alike: Sound, away_s: Array, rate: float) -> CommonLag:
     return best
 
 
-def arrivals(first: Hearing, rise_s: Array, near_s: Array, alike: Sound, favoured: Sound, lag_s: Array) -> Arrivals:
+def arrivals(
+    first: Hearing, rise_s: Array, near_s: Array, alike: Sound, favoured: Sound, lag_s: Array, rise_lag_s: Array
+) -> Arrivals:
     """Return when each sound arrives, near a lag (sounds,) that they have together.
 
-    Where a sound is much more alike farther away, who claps has walked. `favoured` is `alike` by `with_rises`.
+    Where a sound is much more alike farther away and also rises there (`rise_lag_s`), who claps has walked; where it
+    does not rise there, that is a reflection or another sound, and its coherence is 0. `favoured` is `alike` by
+    `with_rises`.
     """
     lags = lags_s()
     row = np.arange(len(alike))
     away_s = np.abs(lags - lag_s[:, None])
     near, far = (np.where(away_s <= reach_s, favoured, -1) for reach_s in (MOVE_S, WALK_S))
     walked = far.max(axis=1) > WALKED * near.max(axis=1)
+    rises_there = np.abs(lags[far.argmax(axis=1)] - rise_lag_s) < 3 * RISE_STD_S
     place = np.where(walked, far.argmax(axis=1), near.argmax(axis=1))
     # The favour moves the peak a little: the likeness itself has its place.
     wave = round(WAVE_S / 2 * RATE_HZ * FINER)
@@ -216,7 +232,7 @@ def arrivals(first: Hearing, rise_s: Array, near_s: Array, alike: Sound, favoure
     before, at, after = (alike[row, place + k].astype(np.float64) for k in (-1, 0, 1))
     curvature = np.minimum(before - 2 * at + after, -1e-9)
     shift = np.clip(0.5 * (before - after) / curvature, -1, 1)
-    coherence = np.clip(at, 1e-3, 1.0)
+    coherence = np.clip(np.where(walked & ~rises_there, 0.0, at), 1e-3, 1.0)
     second_s = near_s + lags[place] + shift / (RATE_HZ * FINER)
     return Arrivals(row, rise_s, second_s, coherence, timing_std_s(first, rise_s, coherence))
 

@@ -179,7 +179,7 @@ def fit_jointly(
         normal = design.T @ (weight[:, None] * design) + np.diag(prior) + 1e-12 * np.eye(3 * size)
         unknown = np.linalg.solve(normal, pull - design.T @ (weight * constant))
         residual = constant + design @ unknown
-        scatter = _scatter(residual, own, share * robust, 2 * size, jitter_s, jitter_dof)
+        scatter = _scatter(residual, own, share * robust, scatter, 2 * size, jitter_s, jitter_dof)
         robust = 1 / (1 + residual**2 / (CAUCHY**2 * (own + scatter**2)))
     weight = share * np.minimum(robust / KEPT, 1.0) / (own + scatter**2)
     covariance = np.linalg.inv(design.T @ (weight[:, None] * design) + np.diag(prior) + 1e-12 * np.eye(3 * size))
@@ -222,11 +222,16 @@ def _share(moments: SharedMoments) -> Array:
     return share
 
 
-def _scatter(residual: Array, own: Array, weight: Array, unknowns: int, jitter_s: float, jitter_dof: float) -> float:
+def _scatter(
+    residual: Array, own: Array, weight: Array, scatter: float, unknowns: int, jitter_s: float, jitter_dof: float
+) -> float:
     """Return the deviation that moments have beyond their own, from their residuals and the prior's.
 
     An inverse-gamma prior on its square (Gelman, Bayesian Data Analysis, 2.6); the moments' own variance is taken off.
+    Those that know themselves to be uncertain tell little of it: they count by how exact the others are (the variance
+    of a variance is its square).
     """
+    weight = weight * np.minimum(1.0, (np.median(own) + scatter**2) / (own + scatter**2)) ** 2
     freedom = max(float(weight.sum()) - unknowns, 0.0)
     # Of the residuals' squares, the fit has taken its share away.
     grown = float(weight.sum()) / max(freedom, 1e-9) if freedom > 0 else 0.0

@@ -8,9 +8,10 @@ from itertools import permutations
 import numpy as np
 import numpy.typing as npt
 
+from sync.agreement import by_camera, closed, confirmed, doubt_s
 from sync.alignment import CHANCE, PairAlignment
 from sync.ambient import ambient_stretches
-from sync.arrivals import Rises, arrivals, common_lag, likeness, rises, with_rises
+from sync.arrivals import Rises, arrivals, clearness, common_lag, likeness, rises, with_rises
 from sync.hearing import Hearing
 from sync.joint_fit import SharedMoments
 from sync.network import Line, Network, Pair
@@ -24,12 +25,10 @@ MAX_SOUNDS = 32
 NEEDED_COHERENCE = 0.5
 # Of more cameras than this only the ones with the clearest sound are compared with all others.
 MAX_HUBS = 4
-# Ways around the cameras must close to this, or the pair has taken a reflection for the direct sound.
-CLOSED_S = 0.0005
-# If more than this share of a camera's pairs, by strength, is thrown out so, the others may be the wrong ones: its
-# arrivals are uncertain by this much of what the two parties differ by.
-CONTESTED_SHARE, CONTESTED_DOUBT = 0.34, 0.3
-LEAST_S, LEAST_DRIFT, ITERATIONS = 0.00005, 1e-6, 60
+# Shifts of stretches that hold one clap each differed by this from clap to clap in rooms and in 60 ppm of drift.
+AMBIENT_S, AMBIENT_DOF = 0.00001, 4
+# Drifts closer than this are the same.
+LEAST_DRIFT = 1e-6
 
 
 def shared_moments(
@@ -85,10 +84,10 @@ def _arrivals(
     lines = network.to_reference
     risen = {camera: rises(heard[camera], _at(lines[camera].inverse, sounds_s)) for camera in cameras}
     hubs = sorted(cameras, key=lambda camera: -_clearness(risen[camera]))[:MAX_HUBS]
-    alike, favoured, near, which, found_lag = {}, {}, {}, {}, {}
+    alike, favoured, near, which, found_lag, rise_lag_s, certain = {}, {}, {}, {}, {}, {}, {}
     middle_s = float(np.mean(sounds_s))
     for hub, other in permutations(cameras, 2):
-        if hub not in hubs:
+        if hub not in hubs and other not in hubs:
             continue
         expected_s = _at(lines[other].inverse, _at(lines[hub], risen[hub].time_s))
         there = np.isfinite(risen[hub].time_s) & np.isfinite(risen[other].time_s)
@@ -103,14 +102,17 @@ def _arrivals(
         alike[pair], near[pair] = found[clear], expected_s[there][clear]
         away_s = sounds_s[which[pair]] - middle_s
         headroom = np.minimum(risen[hub].headroom, risen[other].headroom)[which[pair]]
-        rise_lag_s = risen[other].time_s[which[pair]] - near[pair]
-        favoured[pair] = with_rises(alike[pair], rise_lag_s, headroom)
-        found_lag[pair] = common_lag(favoured[pair], away_s, lines[other].rate / lines[hub].rate)
+        clear_rise = clearness(headroom)
+        certain[pair] = clear_rise >= 1
+        rise_lag_s[pair] = risen[other].time_s[which[pair]] - near[pair]
+        favoured[pair] = with_rises(alike[pair], rise_lag_s[pair], headroom)
+        found_lag[pair] = common_lag(favoured[pair], away_s, lines[other].rate / lines[hub].rate, clear_rise)
     strength = {pair: found.coherence**2 * len(which[pair]) for pair, found in found_lag.items()}
-    late_s = _late(cameras, {pair: found.lag_s for pair, found in found_lag.items()}, strength, LEAST_S)
-    drift = _late(cameras, {pair: found.drift for pair, found in found_lag.items()}, strength, LEAST_DRIFT)
+    late_s = by_camera(cameras, {pair: found.lag_s for pair, found in found_lag.items()}, strength)
+    drift = by_camera(cameras, {pair: found.drift for pair, found in found_lag.items()}, strength, LEAST_DRIFT)
     parts = []
     off_s: dict[Pair, float] = {}
+    risen_s: dict[Pair, tuple[float, int]] = {}
     for pair, found_together in found_lag.items():
         hub, other = pair
         sound = which[pair]
@@ -119,9 +121,12 @@ def _arrivals(
         alone_s = found_together.lag_s + found_together.drift * away_s
         off_s[pair] = float(np.median(np.abs(alone_s - together_s)))
         found_there = arrivals(
-            heard[hub], risen[hub].time_s[sound], near[pair], alike[pair], favoured[pair], together_s
+            heard[hub], risen[hub].time_s[sound], near[pair], alike[pair], favoured[pair], together_s, rise_lag_s[pair]
         )
         good = found_there.coherence >= NEEDED_COHERENCE
+        if certain[pair].any():
+            taken_s = np.where(good, found_there.second_s - near[pair], together_s)[certain[pair]]
+            risen_s[pair] = float(np.median(rise_lag_s[pair][certain[pair]] - taken_s)), int(certain[pair].sum())
         n = int(good.sum())
         parts.append(
             SharedMoments(
@@ -137,69 +142,13 @@ def _arrivals(
         )
     if parts:
         together = SharedMoments.joined(parts)
-        parts = [together.only(_closed(names, cameras, lines, together))]
-    return parts, {camera: _contested_s(camera, off_s, strength) for camera in cameras}
-
-
-def _closed(
-    names: list[str], cameras: list[str], lines: Mapping[str, Line], moments: SharedMoments
-) -> npt.NDArray[np.bool_]:
-    """Return which moments (n,) agree with the other pairs of cameras that hear the sound."""
-    offset_s, rate = (
-        np.array([getattr(lines[name], key) if name in lines else np.nan for name in names])
-        for key in ("offset_s", "rate")
-    )
-    first, second = moments.first, moments.second
-    late_s = offset_s[second] + rate[second] * moments.second_s - offset_s[first] - rate[first] * moments.first_s
-    closed = np.zeros(len(moments), dtype=bool)
-    for sound in np.unique(moments.sound):
-        mine = np.flatnonzero(moments.sound == sound)
-        pairs = [(names[first[k]], names[second[k]]) for k in mine]
-        between = dict(zip(pairs, late_s[mine].tolist(), strict=True))
-        strength = dict(zip(pairs, np.square(moments.coherence[mine]).tolist(), strict=True))
-        late = _late(cameras, between, strength, LEAST_S)
-        closed[mine] = [abs(late[other] - late[hub] - between[hub, other]) <= CLOSED_S for hub, other in pairs]
-    return closed
-
-
-def _contested_s(camera: str, off_s: Mapping[Pair, float], strength: Mapping[Pair, float]) -> float:
-    """Return the deviation of a camera's arrivals that the pairs which disagree leave; 0 where few do."""
-    mine = [pair for pair in off_s if camera in pair]
-    total = sum(strength[pair] for pair in mine)
-    against = [pair for pair in mine if off_s[pair] > CLOSED_S]
-    share = sum(strength[pair] for pair in against) / total if total > 0 else 0.0
-    if share <= CONTESTED_SHARE:
-        return 0.0
-    mean_s = sum(strength[pair] * off_s[pair] for pair in against) / sum(strength[pair] for pair in against)
-    return CONTESTED_DOUBT * mean_s
+        parts = [confirmed(together.only(closed(names, cameras, lines, together)))]
+    assert network.reference is not None
+    return parts, doubt_s(cameras, network.reference, strength, off_s, risen_s)
 
 
 def _clearness(risen: Rises) -> float:
     return float(np.median(np.log(np.maximum(risen.headroom, 1e-3)))) if len(risen.headroom) else 0.0
-
-
-def _late(
-    cameras: list[str], between: Mapping[Pair, float], strength: Mapping[Pair, float], least: float
-) -> dict[str, float]:
-    """Return a value by camera whose differences are those of the pairs: all together, least absolute deviations.
-
-    A pair whose first camera took a reflection for the beginning is off by milliseconds; least absolute deviations, by
-    reweighted least squares, leave it to the others.
-    """
-    place = {camera: index for index, camera in enumerate(cameras)}
-    rows = np.zeros((len(between), len(cameras)))
-    for row, (hub, other) in zip(rows, between, strict=True):
-        row[place[other]], row[place[hub]] = 1, -1
-    target = np.array(list(between.values()))
-    weights = np.array([strength[pair] for pair in between])
-    late = np.zeros(len(cameras))
-    weight = weights.copy()
-    for _ in range(ITERATIONS if len(target) else 0):
-        weight = weight / weight.max()
-        normal = rows.T @ (weight[:, None] * rows) + 1e-9 * np.eye(len(cameras))
-        late = np.linalg.solve(normal, rows.T @ (weight * target))
-        weight = weights / np.maximum(np.abs(rows @ late - target), least)
-    return {camera: float(late[place[camera]]) for camera in cameras}
 
 
 def _ambient(
@@ -223,6 +172,9 @@ def _ambient(
         away_s = residual_s - level - slope * found.second_s
         scatter_s = 1.4826 * float(np.median(np.abs(away_s)))
         kept = np.abs(away_s) <= 4 * scatter_s + 2e-5
+        # Of few stretches the scatter says little by itself: an inverse-gamma prior, as in `sync.joint_fit`.
+        freedom = len(residual_s) - 2
+        scatter_s = float(np.sqrt((AMBIENT_DOF * AMBIENT_S**2 + freedom * scatter_s**2) / (AMBIENT_DOF + freedom)))
     n = int(kept.sum()) if len(residual_s) >= 4 else 0
     kept &= n > 0
     return SharedMoments(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from media.audio import Audio
-from sync.arrivals import arrivals, common_lag, likeness, rises, with_rises
+from sync.arrivals import arrivals, clearness, common_lag, lags_s, likeness, rises, with_rises
 from sync.hearing import RATE_HZ, hear
 
 
@@ -14,10 +14,11 @@ def measured_s(first, second, near_s):
     here, there = rises(one, near_s), rises(two, near_s)
     alike = likeness(one, here.time_s, two, here.time_s)
     headroom = np.minimum(here.headroom, there.headroom)
-    favoured = with_rises(alike, there.time_s - here.time_s, headroom)
-    together = common_lag(favoured, near_s - near_s.mean(), 1.0)
+    rise_lag_s = there.time_s - here.time_s
+    favoured = with_rises(alike, rise_lag_s, headroom)
+    together = common_lag(favoured, near_s - near_s.mean(), 1.0, clearness(headroom))
     lag_s = together.lag_s + together.drift * (near_s - near_s.mean())
-    found = arrivals(one, here.time_s, here.time_s, alike, favoured, lag_s)
+    found = arrivals(one, here.time_s, here.time_s, alike, favoured, lag_s, rise_lag_s)
     return found.second_s - found.first_s, found.std_s
 
 
@@ -55,6 +56,20 @@ def test_the_direct_sound_before_a_louder_reflection(hear_claps):
     second = Audio((quiet.samples + 2 * echo).astype(np.float32), 48_000, 0.0)
     found, _ = measured_s(first, second, np.array([1.0, 2.2, 3.1]))
     np.testing.assert_allclose(found, 0, atol=2e-5)
+
+
+@pytest.mark.parametrize(("headroom", "expected_s"), [(1000.0, 0.0), (3.0, 0.0017)])
+def test_where_clear_sounds_rise_is_the_direct_sound(headroom, expected_s):
+    # Three sounds of which a reflection is more alike than the direct sound, as in a room whose wall is near.
+    def peak(at_s):
+        return np.exp(-0.5 * np.square((lags_s() - at_s) / 0.0001))
+
+    alike = np.tile(0.5 * peak(0.0) + 0.85 * peak(0.0017), (3, 1)).astype(np.float32)
+    clear = clearness(np.full(3, headroom))
+    favoured = with_rises(alike, np.array([0.0001, -0.0001, 0.0]), np.full(3, headroom))
+    together = common_lag(favoured, np.array([-3.0, 1.0, 2.0]), 1.0, clear)
+    # The sounds may have moved by a tenth of a millisecond, and the lag with them.
+    assert together.lag_s == pytest.approx(expected_s, abs=1.3e-4)
 
 
 def test_where_the_track_does_not_reach_there_is_no_rise(hear_claps):

@@ -89,3 +89,14 @@ def test_stated_deviations_are_those_of_repeated_trials():
             late.append((clock.offset_s + (clock.rate - rate) * at) / clock.std_s(at))
     # Up to a factor: what does not average out of one room's sounds is stated on top, and outliers are watched for.
     assert 0.6 < np.sqrt(np.mean(np.square(late))) < 1.15
+
+
+def test_moments_that_are_uncertain_by_themselves_do_not_make_the_others_uncertain():
+    rng = np.random.default_rng(1)
+    times = np.linspace(5, 60, 12)
+    exact = [(0, 1, k, t + 1.0 + 2e-6 * rng.normal(), t, 2e-6) for k, t in enumerate(times)]
+    unsure = [(0, 1, 12 + k, t + 1.0 + 5e-4 * rng.normal(), t, 2e-4) for k, t in enumerate(times[::2])]
+    alone, together = (fit(moments(rows), {0: (0.0, 1.0), 1: (1.0, 1.0)}) for rows in (exact, exact + unsure))
+    # Were their residuals taken for scatter of all, it would be hundreds of microseconds.
+    assert together.scatter_s < 3 * alone.scatter_s
+    assert together.clocks[1].middle_std_s == pytest.approx(alone.clocks[1].middle_std_s, rel=0.5)
