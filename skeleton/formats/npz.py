@@ -128,6 +128,15 @@ def load_motion(path: Path) -> Motion:
         return Motion(**arrays)
 
 
+def contract_of(path: Path) -> str | None:
+    """Return which contract a file follows by its own word; None if it is no npz that says so."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return str(archive["format"]) if "format" in archive else None
+    except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
+        return None
+
+
 def _save(path: Path, contract: str, arrays: dict[str, Any]) -> None:
     plain: dict[str, npt.NDArray[Any]] = {"format": np.array(contract), "version": np.array(VERSION)}
     for key, value in arrays.items():
