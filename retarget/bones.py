@@ -8,8 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from clapcap.progress import Progress, silent
-from retarget.initial import initial_poses
-from retarget.kinematics import ROOT_DOFS, Kinematics, Poses, Shape
+from retarget.composite import Composite, pose_twists, within
+from retarget.kinematics import ROOT_DOFS, Kinematics, Placed, Poses, Shape
+from retarget.landmark_terms import LandmarkTerms
 from retarget.observations import Observations
 
 Array = npt.NDArray[np.float64]
@@ -17,9 +18,6 @@ Indices = npt.NDArray[np.int64]
 
 SHAPE_FRAMES = 200
 """So many frames of a take, spread over it, tell the shape: 100 sightings bring 10 mm down to 1 mm."""
-
-_SCALE_STD = 0.1
-"""Standard deviation of a segment's proportion, as a share: about twice what adults show, so a weak prior."""
 
 _STEPS = 20
 _CONVERGED_M = 1e-4
@@ -68,7 +66,7 @@ def measure_bones(kinematics: Kinematics, observed: Observations) -> BoneLengths
 
 def _distances(observed: Observations, a: int, b: int) -> tuple[Array, Array]:
     """Return the distances of two landmarks in the frames that show both, and their weights."""
-    both = observed.seen[:, a] & observed.seen[:, b]
+    both = observed.located[:, a] & observed.located[:, b]
     distance = np.linalg.norm(observed.xyz_m[both, a] - observed.xyz_m[both, b], axis=1)
     return distance, 1.0 / (1.0 / observed.information[both, a] + 1.0 / observed.information[both, b])
 
@@ -134,7 +132,9 @@ class ShapeModel:
 
     def prior(self, scale: float) -> tuple[Array, Array]:
         """Return mean and standard deviation (size,) of the parameters of a person `scale` times the default."""
-        mean, std = np.full(self.size, scale), np.full(self.size, _SCALE_STD * scale)
+        mean, std = np.full(self.size, scale), np.empty(self.size)
+        for place, group in enumerate(self.groups):
+            std[place] = scale * min(j.length_std for j in self.kinematics.skeleton.joints if j.length_group == group)
         rest = self.kinematics.rest_shape(scale).landmark_m
         for k, mark in enumerate(self.kinematics.landmark_set.landmarks):
             if self.slot[k] >= 0 and self.mirror[k, 0] > 0:
@@ -142,25 +142,37 @@ class ShapeModel:
                 mean[at], std[at] = rest[k], mark.offset_std_m
         return mean, std
 
-    def jacobian(self, matrix: Array) -> Array:
-        """Return the landmarks' derivatives by the parameters, (frames, size, landmarks, 3).
+    def twists(self, placed: Placed) -> tuple[Array, Indices, Array]:
+        """Return what the parameters move, piece by piece.
 
-        `matrix`: (joints, frames, 3, 3), the joints' orientations in the world.
+        Returns
+        -------
+        twists, body
+            (frames, pieces, 6), linear part first, and (pieces,), bodies as `Composite` numbers them: the growth of
+            each joint's offset, which moves the joint with all that hangs on it, then the three coordinates of each
+            open landmark.
+        share
+            (pieces, size), how much a unit of each parameter brings of each piece.
         """
         kinematics = self.kinematics
-        joints, frames = matrix.shape[:2]
-        jacobian = np.zeros((frames, self.size, len(kinematics.landmarks), 3))
-        for joint in range(1, joints):
-            if self.group[joint] < 0:
-                continue
-            moved = kinematics.ancestor[joint, kinematics.landmark_joint]
-            direction = matrix[kinematics.parents[joint]] @ kinematics.skeleton.rest_offset_m[joint]
-            jacobian[:, self.group[joint], moved] += direction[:, None]
-        for k in np.flatnonzero(self.slot >= 0):
-            at = len(self.groups) + 3 * self.slot[k]
-            columns = matrix[kinematics.landmark_joint[k]] * self.mirror[k]
-            jacobian[:, at : at + 3, k] = columns.swapaxes(1, 2)
-        return jacobian
+        joints = np.flatnonzero(self.group >= 0)
+        marks = np.flatnonzero(self.slot >= 0)
+        frames = placed.joint_m.shape[1]
+        twists = np.zeros((frames, len(joints) + 3 * len(marks), 6))
+        growth = kinematics.skeleton.rest_offset_m[joints]
+        twists[:, : len(joints), :3] = (placed.matrix[kinematics.parents[joints]] @ growth[:, None, :, None])[
+            ..., 0
+        ].swapaxes(0, 1)
+        columns = placed.matrix[kinematics.landmark_joint[marks]].transpose(1, 0, 3, 2)
+        twists[:, len(joints) :, :3] = columns.reshape(frames, -1, 3)
+        share = np.zeros((twists.shape[1], self.size))
+        share[np.arange(len(joints)), self.group[joints]] = 1.0
+        pieces = len(joints) + np.arange(3 * len(marks))
+        share[pieces, (len(self.groups) + 3 * self.slot[marks, None] + np.arange(3)).ravel()] = self.mirror[
+            marks
+        ].ravel()
+        body = np.concatenate([joints, np.repeat(len(kinematics.parents) + marks, 3)])
+        return twists, body, share
 
 
 def overall_scale(kinematics: Kinematics, bones: BoneLengths) -> float:
@@ -180,47 +192,104 @@ def _ratios(kinematics: Kinematics, bones: BoneLengths) -> dict[str, float]:
     return {group: float(np.mean(ratios)) for group, ratios in sizes.items()}
 
 
+@dataclass(frozen=True, eq=False)
+class ShapeFit:
+    """The subject's size, and how sure it is.
+
+    Attributes
+    ----------
+    shape
+        Offsets of joints and landmarks.
+    model
+        What the parameters mean.
+    covariance
+        (size, size), of the parameters.
+    """
+
+    shape: Shape
+    model: ShapeModel
+    covariance: Array
+
+
+@dataclass(frozen=True, eq=False)
+class _ShapeProblem:
+    """Shape and poses of some frames, and what they shall satisfy: see `fit_shape`."""
+
+    model: ShapeModel
+    scale: float
+    observed: Observations
+    data_share: float
+
+    def cost(self, poses: Poses, parameters: Array) -> tuple[float, Placed, LandmarkTerms]:
+        """Return the whole cost, and of what it is made."""
+        kinematics = self.model.kinematics
+        placed = kinematics.place(poses, self.model.shape(parameters, self.scale))
+        data = self.observed.terms(placed.landmark_m).scaled(self.data_share)
+        neutral, stiffness = _pose_prior(kinematics)
+        mean, std = self.model.prior(self.scale)
+        bend = (stiffness * (kinematics.vector(poses) - neutral) ** 2).sum()
+        return float(data.cost.sum()) + 0.5 * float(bend + (((parameters - mean) / std) ** 2).sum()), placed, data
+
+
 def fit_shape(
-    kinematics: Kinematics, observed: Observations, time_s: Array, bones: BoneLengths, progress: Progress = silent
-) -> Shape:
+    kinematics: Kinematics,
+    observed: Observations,
+    start: Poses,
+    bones: BoneLengths,
+    data_share: float = 1.0,
+    progress: Progress = silent,
+) -> ShapeFit:
     """Find the shape that explains a take best, together with the poses of up to `SHAPE_FRAMES` of its frames.
 
     Gauss-Newton on shape and poses at once (the poses eliminated frame by frame, so the cost is linear in frames), with
     the Cauchy loss of `Observations`, the joints' limits, a weak prior on the poses and one on the proportions.
+
+    Parameters
+    ----------
+    kinematics, observed, start, bones
+        The skeleton, observations and first poses of all frames, and the bones as measured.
+    data_share
+        What an observation counts: 1 where errors are new in every frame, less where they last.
+    progress
+        Told steps done of `_STEPS`.
     """
     model = ShapeModel(kinematics)
     scale = overall_scale(kinematics, bones)
-    mean, std = model.prior(scale)
+    mean, _ = model.prior(scale)
     parameters = mean.copy()
     for group, ratio in _ratios(kinematics, bones).items():
         parameters[model.groups.index(group)] = ratio
     frames = _informative_frames(observed)
-    # The first pose of a frame looks at its neighbours in time, so it is made before the frames are picked.
-    poses = initial_poses(kinematics, observed, model.shape(parameters, scale), time_s)[frames]
-    chosen = observed[frames]
+    # What lasts from frame to frame lasts less from one picked frame to the next.
+    share = min(1.0, data_share * len(observed.information) / len(frames))
+    problem = _ShapeProblem(model, scale, observed[frames], share)
+    poses = start[frames]
+    cost, placed, data = problem.cost(poses, parameters)
     damping = 1e-3
     for step in range(_STEPS):
         progress(step, _STEPS)
-        change, pose_step, cost = _shape_step(model, poses, parameters, (mean, std), scale, chosen, damping)
+        change, pose_step, _ = _shape_step(problem, poses, parameters, placed, data, damping)
         for _ in range(8):
             candidate = parameters + change, kinematics.moved(poses, pose_step)
-            lower = _cost(model, candidate[1], candidate[0], (mean, std), scale, chosen)
+            lower, placed_there, data_there = problem.cost(candidate[1], candidate[0])
             if lower < cost:
                 break
             change, pose_step = change / 4, pose_step / 4
         else:
             break
         parameters, poses = candidate
+        gained, cost, placed, data = cost - lower, lower, placed_there, data_there
         metres = np.where(np.arange(model.size) < len(model.groups), model.longest_m, 1.0)
-        if np.abs(change * metres).max() < _CONVERGED_M or cost - lower < _CONVERGED * cost:
+        if np.abs(change * metres).max() < _CONVERGED_M or gained < _CONVERGED * cost:
             break
+    _, _, information = _shape_step(problem, poses, parameters, placed, data, 0.0)
     progress(_STEPS, _STEPS)
-    return model.shape(parameters, scale)
+    return ShapeFit(model.shape(parameters, scale), model, np.linalg.inv(information))
 
 
 def _informative_frames(observed: Observations) -> Indices:
     """Return up to `SHAPE_FRAMES` frames: the best seen one of each of as many equal stretches of the take."""
-    seen = observed.seen.sum(axis=1)
+    seen = np.maximum(observed.views, observed.located).sum(axis=1)
     stretches = np.array_split(np.arange(len(seen)), min(SHAPE_FRAMES, len(seen)))
     best = np.array([s[np.argmax(seen[s])] for s in stretches])
     picked: Indices = best[seen[best] > 0]
@@ -235,51 +304,36 @@ def _pose_prior(kinematics: Kinematics) -> tuple[Array, Array]:
     return neutral, np.concatenate([np.zeros(ROOT_DOFS), 1.0 / std**2])
 
 
-def _cost(
-    model: ShapeModel, poses: Poses, parameters: Array, prior: tuple[Array, Array], scale: float, observed: Observations
-) -> float:
-    kinematics = model.kinematics
-    placed = kinematics.place(poses, model.shape(parameters, scale), with_axes=False)
-    neutral, stiffness = _pose_prior(kinematics)
-    bend = (stiffness * (kinematics.vector(poses) - neutral) ** 2).sum()
-    return observed.weighted(placed.landmark_m)[0] + 0.5 * float(
-        bend + (((parameters - prior[0]) / prior[1]) ** 2).sum()
-    )
-
-
 def _shape_step(
-    model: ShapeModel,
-    poses: Poses,
-    parameters: Array,
-    prior: tuple[Array, Array],
-    scale: float,
-    observed: Observations,
-    damping: float,
-) -> tuple[Array, Array, float]:
-    """Return the Gauss-Newton step of the shape (size,) and of the poses (frames, dofs), and the present cost."""
-    kinematics = model.kinematics
-    placed = kinematics.place(poses, model.shape(parameters, scale))
-    cost, weight, difference = observed.weighted(placed.landmark_m)
-    by_pose = kinematics.jacobian(placed)
-    by_shape = model.jacobian(placed.matrix)
-    frames = len(poses.root_m)
-    weighted_pose = (by_pose * weight[:, None, :, None]).reshape(frames, kinematics.dofs, -1)
-    flat_pose, flat_shape = by_pose.reshape(frames, kinematics.dofs, -1), by_shape.reshape(frames, model.size, -1)
+    problem: _ShapeProblem, poses: Poses, parameters: Array, placed: Placed, data: LandmarkTerms, damping: float
+) -> tuple[Array, Array, Array]:
+    """Return the Gauss-Newton steps of shape (size,) and poses (frames, dofs), and the shape's information."""
+    model, kinematics = problem.model, problem.model.kinematics
+    mean, std = model.prior(problem.scale)
+    by_piece, pieces, share = model.twists(placed)
+    twists = np.concatenate([pose_twists(kinematics, placed), by_piece], axis=1)
+    body = np.concatenate([kinematics.dof_body, pieces])
+    sums = Composite(
+        kinematics, poses.root_m, placed.landmark_m, kinematics.landmark_joint, data.gradient, data.information
+    )
+    products = sums.products(twists, body, twists)
+    hangs = within(kinematics, kinematics.landmark_joint, body, body)
+    products = np.where(hangs, products, np.where(hangs.T, products.swapaxes(1, 2), 0.0))
+    slope = sums.gradient(twists, body)
+    dofs = kinematics.dofs
     neutral, stiffness = _pose_prior(kinematics)
     flat = kinematics.vector(poses)
-    gradient = (weighted_pose @ difference.reshape(frames, -1, 1))[..., 0] + stiffness * (flat - neutral)
-    pose_pose = weighted_pose @ flat_pose.swapaxes(1, 2) + np.diag(stiffness)
+    gradient = slope[:, :dofs] + stiffness * (flat - neutral)
+    pose_pose = products[:, :dofs, :dofs] + np.diag(stiffness)
     # Angles that stand at a limit and want to pass it stay there in this step.
     held = ((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0))
     gradient = np.where(held, 0.0, gradient)
     pose_pose = np.where(held[:, :, None] | held[:, None, :], 0.0, pose_pose)
-    diagonal = np.arange(kinematics.dofs)
+    diagonal = np.arange(dofs)
     pose_pose[:, diagonal, diagonal] += np.where(held, 1.0, damping * (1.0 + pose_pose[:, diagonal, diagonal]))
-    pose_shape = np.where(held[:, :, None], 0.0, weighted_pose @ flat_shape.swapaxes(1, 2))
-    weighted_shape = (by_shape * weight[:, None, :, None]).reshape(frames, model.size, -1)
-    shape_shape = np.tensordot(weighted_shape, flat_shape, axes=([0, 2], [0, 2])) + np.diag(1.0 / prior[1] ** 2)
-    shape_gradient = np.tensordot(weighted_shape, difference.reshape(frames, -1), axes=([0, 2], [0, 1]))
-    shape_gradient += (parameters - prior[0]) / prior[1] ** 2
+    pose_shape = np.where(held[:, :, None], 0.0, products[:, :dofs, dofs:] @ share)
+    shape_shape = share.T @ products[:, dofs:, dofs:].sum(axis=0) @ share + np.diag(1.0 / std**2)
+    shape_gradient = slope[:, dofs:].sum(axis=0) @ share + (parameters - mean) / std**2
     # Eliminate the poses (Schur complement).
     solved = np.linalg.solve(pose_pose, np.concatenate([pose_shape, gradient[:, :, None]], axis=2))
     reduced: Array = shape_shape - np.tensordot(pose_shape, solved[:, :, :-1], axes=([0, 1], [0, 1]))
@@ -287,5 +341,4 @@ def _shape_step(
         reduced, shape_gradient - np.tensordot(pose_shape, solved[:, :, -1], axes=([0, 1], [0, 1]))
     )
     pose_step = -solved[:, :, -1] - solved[:, :, :-1] @ change
-    bend = (stiffness * (flat - neutral) ** 2).sum() + (((parameters - prior[0]) / prior[1]) ** 2).sum()
-    return change, pose_step, cost + 0.5 * float(bend)
+    return change, pose_step, reduced

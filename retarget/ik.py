@@ -11,11 +11,12 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 
 from clapcap.errors import FitError
 from clapcap.progress import Progress, silent
-from retarget.bones import fit_shape, measure_bones
+from retarget.bones import fit_shape, measure_bones, overall_scale
 from retarget.initial import initial_poses
-from retarget.kinematics import Kinematics, Poses, Shape, joint_angles
+from retarget.kinematics import Kinematics, joint_angles
 from retarget.observations import Observations, observe
-from retarget.whole_take import solve_take
+from retarget.pixels import PixelViews, reprojection_errors_px
+from retarget.whole_take import TakeProblem, solve_take
 from skeleton.hierarchy import SkeletonDefinition
 from skeleton.keypoints import Keypoints3D
 from skeleton.motion import Motion
@@ -43,13 +44,17 @@ class FitReport:
         Every bone by the joint at which it ends, constant over the take.
     measured_length_m, bone_spread_before
         Bones between two observed joints, by the joint at which they start: weighted median of the observed distances,
-        and their standard deviation / mean. In the motion that spread is 0. NaN: the bone was not seen (twice).
+        and their standard deviation / mean. NaN: the bone was not seen (twice).
+    spread_after
+        The same spread of the motion's bones, mean over them: rounding.
     landmark_residual_m
         By landmark, root mean square distance between observed point and motion over the frames that show it.
     residual_m, residual_median_m
         Mean and median of the distances of all observed points.
+    reprojection_px, reprojection_median_px
+        Mean and median distance of the motion's landmarks from what the views show of them; None without views.
     outlier_share
-        Share of the observed points to which the robust loss gave less than a tenth of their weight.
+        Share of the data, views or points, to which the robust loss gave less than a tenth of their weight.
     limits_kept_share
         Share of the frames in which every joint is within its limits.
     at_limit_share
@@ -63,9 +68,12 @@ class FitReport:
     bone_length_m: Mapping[str, float]
     measured_length_m: Mapping[str, float]
     bone_spread_before: Mapping[str, float]
+    spread_after: float
     landmark_residual_m: Mapping[str, float]
     residual_m: float
     residual_median_m: float
+    reprojection_px: float | None
+    reprojection_median_px: float | None
     outlier_share: float
     limits_kept_share: float
     at_limit_share: Mapping[str, float]
@@ -93,6 +101,8 @@ def fit_motion(
     skeleton: SkeletonDefinition,
     joint_set: str = "blazepose33",
     progress: Progress = silent,
+    *,
+    pixels: PixelViews | None = None,
 ) -> FitResult:
     """Fit a skeleton to a take: the subject's bone lengths, then joint rotations and root motion of all frames at once.
 
@@ -110,11 +120,15 @@ def fit_motion(
         Which of the skeleton's landmark sets names the keypoints; other points are ignored, missing ones are unseen.
     progress
         Told frames done of twice the frames: the first half is the shape, the second the poses.
+    pixels
+        What the views show, and their cameras. Where a view shows a landmark, the fit is on the pixels, and the
+        keypoints are only where it starts; without, or where none does, it is on the keypoints.
 
     Raises
     ------
     FitError
-        The skeleton has no such joint set, or too little of the body is seen; the message counts what was.
+        The skeleton has no such joint set, too little of the body is seen (the message counts what was), or keypoints
+        and views do not belong together.
     """
     if joint_set not in skeleton.landmark_sets:
         known = ", ".join(sorted(skeleton.landmark_sets)) or "none"
@@ -124,24 +138,34 @@ def fit_motion(
         )
     # Thousands of small matrices: threads of the BLAS cost more than they bring, up to tenfold on a busy machine.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _fit(keypoints, skeleton, joint_set, progress)
+        return _fit(keypoints, skeleton, joint_set, progress, pixels)
 
 
-def _fit(keypoints: Keypoints3D, skeleton: SkeletonDefinition, joint_set: str, progress: Progress) -> FitResult:
+def _fit(
+    keypoints: Keypoints3D,
+    skeleton: SkeletonDefinition,
+    joint_set: str,
+    progress: Progress,
+    pixels: PixelViews | None,
+) -> FitResult:
     kinematics = Kinematics(skeleton, joint_set)
-    observed = observe(keypoints, kinematics)
+    observed = observe(keypoints, kinematics, pixels)
     _check_seen(kinematics, observed)
     frames = len(keypoints.time_s)
     shown = np.flatnonzero(observed.seen.any(axis=1))
     span = slice(int(shown[0]), int(shown[-1]) + 1)
     time_s, inside = keypoints.time_s[span], observed[span]
     bones = measure_bones(kinematics, inside)
-    shape = fit_shape(
-        kinematics, inside, time_s, bones, lambda done, total: progress(frames * done // (total or 1), 2 * frames)
+    scale = overall_scale(kinematics, bones)
+    start = initial_poses(kinematics, inside, kinematics.rest_shape(scale), time_s)
+    fit = fit_shape(
+        kinematics, inside, start, bones, 1.0, lambda done, total: progress(frames * done // (total or 1), 2 * frames)
     )
-    start = initial_poses(kinematics, inside, shape, time_s)
+    shape = fit.shape
     solution = solve_take(
-        kinematics, shape, inside, time_s, start, lambda done, _: progress(frames + span.start + done, 2 * frames)
+        TakeProblem(kinematics, shape, inside, time_s),
+        start,
+        lambda done, _: progress(frames + span.start + done, 2 * frames),
     )
     poses = solution.poses[np.clip(np.arange(frames) - span.start, 0, span.stop - span.start - 1)]
     progress(2 * frames, 2 * frames)
@@ -154,7 +178,10 @@ def _fit(keypoints: Keypoints3D, skeleton: SkeletonDefinition, joint_set: str, p
         time_s=keypoints.time_s,
     )
     kept, at_limit = _limits(skeleton, motion)
-    distance, outlier_share = _residuals(kinematics, shape, poses, observed)
+    landmark_m = kinematics.place(poses, shape, with_axes=False).landmark_m
+    distance = np.linalg.norm(np.where(observed.located[..., None], landmark_m - observed.xyz_m, 0.0), axis=-1)
+    outlier_share = observed.outlier_share(landmark_m)
+    error_px = np.zeros(0) if pixels is None else reprojection_errors_px(pixels, kinematics.landmarks, landmark_m)
     report = FitReport(
         bone_length_m={
             j.name: float(np.linalg.norm(shape.offset_m[k]))
@@ -164,12 +191,15 @@ def _fit(keypoints: Keypoints3D, skeleton: SkeletonDefinition, joint_set: str, p
         measured_length_m=dict(zip(bones.names, bones.length_m.tolist(), strict=True)),
         bone_spread_before=dict(zip(bones.names, bones.spread.tolist(), strict=True)),
         landmark_residual_m={
-            name: float(np.sqrt(np.mean(distance[observed.seen[:, k], k] ** 2)))
+            name: float(np.sqrt(np.mean(distance[observed.located[:, k], k] ** 2)))
             for k, name in enumerate(kinematics.landmarks)
-            if observed.seen[:, k].any()
+            if observed.located[:, k].any()
         },
-        residual_m=float(distance[observed.seen].mean()),
-        residual_median_m=float(np.median(distance[observed.seen])),
+        spread_after=_spread(motion),
+        residual_m=float(distance[observed.located].mean()),
+        residual_median_m=float(np.median(distance[observed.located])),
+        reprojection_px=None if pixels is None else float(error_px.mean()),
+        reprojection_median_px=None if pixels is None else float(np.median(error_px)),
         outlier_share=outlier_share,
         limits_kept_share=kept,
         at_limit_share=at_limit,
@@ -181,7 +211,7 @@ def _fit(keypoints: Keypoints3D, skeleton: SkeletonDefinition, joint_set: str, p
 
 
 def _check_seen(kinematics: Kinematics, observed: Observations) -> None:
-    seen = observed.seen
+    seen = observed.located
     torso = [kinematics.landmarks.index(n) for n in kinematics.landmark_set.torso]
     frames = int((seen[:, torso].sum(axis=1) >= 3).sum())
     needed_frames = max(1, min(_MIN_FRAMES, len(seen)))
@@ -209,11 +239,9 @@ def _limits(skeleton: SkeletonDefinition, motion: Motion) -> tuple[float, dict[s
     return float(within.all(axis=(1, 2)).mean()), by_joint
 
 
-def _residuals(kinematics: Kinematics, shape: Shape, poses: Poses, observed: Observations) -> tuple[Array, float]:
-    """Return distances (frames, landmarks) between model and observation, metres, and the share of outliers."""
-    landmark_m = kinematics.place(poses, shape, with_axes=False).landmark_m
-    _, weight, difference = observed.weighted(landmark_m)
-    seen = observed.seen
-    outliers = weight[seen] < 0.1 * observed.information[seen]
-    distance: Array = np.linalg.norm(difference, axis=-1)
-    return distance, float(outliers.mean())
+def _spread(motion: Motion) -> float:
+    """Return standard deviation / mean of the motion's bone lengths, mean over the bones: what rounding leaves."""
+    position = motion.world_positions()
+    length = np.linalg.norm(position[:, 1:] - position[:, motion.parents[1:]], axis=-1)
+    long = length.mean(axis=0) > 0
+    return float((length.std(axis=0)[long] / length.mean(axis=0)[long]).mean()) if long.any() else 0.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import numpy.typing as npt
+from scipy.ndimage import gaussian_filter1d
 from scipy.spatial.transform import Rotation, Slerp
 
 from retarget.kinematics import Kinematics, Poses, Shape
@@ -15,6 +16,10 @@ Mask = npt.NDArray[np.bool_]
 
 _MEDIAN_FRAMES = 5
 """Isolated wrong landmarks are kept out of the first pose by a running median over so many frames."""
+
+_SMOOTH_S = 0.06
+"""The first poses follow points averaged over a Gaussian window of this deviation: noise of single frames throws angles
+about, and the solver needs many steps to bring them back."""
 
 _HINGE_BEND_RAD = np.radians(15.0)
 """A limb bent less than this does not tell how it is twisted."""
@@ -38,7 +43,7 @@ def initial_poses(kinematics: Kinematics, observed: Observations, shape: Shape, 
     ValueError
         No frame shows three of the torso's landmarks.
     """
-    xyz = _running_median(np.where(observed.seen[..., None], observed.xyz_m, np.nan))
+    xyz = _smoothed(_running_median(np.where(observed.located[..., None], observed.xyz_m, np.nan)), time_s)
     root_m, root_matrix = _root(kinematics, xyz, shape, time_s)
     frames, joints = len(xyz), len(kinematics.parents)
     angles = np.zeros((frames, joints, 3))
@@ -76,6 +81,17 @@ def _running_median(xyz: Array) -> Array:
     seen = np.isfinite(xyz).all(axis=-1)
     filtered[seen] = np.nanmedian(window[seen], axis=-1)
     return filtered
+
+
+def _smoothed(xyz: Array, time_s: Array) -> Array:
+    """Return points averaged over time with a Gaussian window; what is missing stays so."""
+    if len(time_s) < 2:
+        return xyz
+    seen = np.isfinite(xyz)
+    width = _SMOOTH_S / float(np.median(np.diff(time_s)))
+    total = gaussian_filter1d(np.where(seen, xyz, 0.0), width, axis=0, mode="constant")
+    share = gaussian_filter1d(seen.astype(np.float64), width, axis=0, mode="constant")
+    return np.where(seen, total / np.where(seen, share, 1.0), np.nan)
 
 
 def _root(kinematics: Kinematics, xyz: Array, shape: Shape, time_s: Array) -> tuple[Array, Array]:

@@ -87,7 +87,11 @@ class Kinematics:
     skeleton, landmarks
         The definition and the names of its landmarks.
     head_landmarks
-        The landmark that is a joint's head, for joints that have one: joint -> landmark.
+        The landmark meant to be a joint's head, for joints that have one: joint -> landmark.
+    ancestor
+        (joints, joints) of bool: the first is the second or above it.
+    dof_body
+        (dofs,), the joint that each degree of freedom turns; the root for its six.
     dof_joint, dof_axis
         (dofs - 6,), the joint and which of its three angles each degree of freedom after the root's six is.
     low, high
@@ -101,9 +105,7 @@ class Kinematics:
         self.landmarks = tuple(m.name for m in landmark_set.landmarks)
         self.landmark_joint: Indices = np.array([skeleton.index(m.joint) for m in landmark_set.landmarks])
         self.head_landmarks = {
-            skeleton.index(m.joint): k
-            for k, m in enumerate(landmark_set.landmarks)
-            if m.offset_m == (0.0, 0.0, 0.0) and m.offset_std_m == 0
+            skeleton.index(m.joint): k for k, m in enumerate(landmark_set.landmarks) if m.offset_m == (0.0, 0.0, 0.0)
         }
         self.parents = skeleton.parents
         joints = len(skeleton.joints)
@@ -120,9 +122,7 @@ class Kinematics:
         self.low = np.concatenate([-unlimited, limits[self.dof_joint, self.dof_axis, 0]])
         self.high = np.concatenate([unlimited, limits[self.dof_joint, self.dof_axis, 1]])
         self.dofs = len(self.low)
-        # A landmark depends on the angles of its joint and of all joints above.
-        pairs = self.ancestor[self.dof_joint][:, self.landmark_joint]
-        self._pair_dof, self._pair_landmark = np.nonzero(pairs)
+        self.dof_body: Indices = np.concatenate([np.zeros(ROOT_DOFS, dtype=np.int64), self.dof_joint])
         self.neutral = np.radians(np.array([j.neutral_deg for j in skeleton.joints]))
 
     def rest_shape(self, scale: float = 1.0) -> Shape:
@@ -154,26 +154,7 @@ class Kinematics:
                 [c * swung[..., 0] - s * swung[..., 2], swung[..., 1], s * swung[..., 0] + c * swung[..., 2]], axis=-1
             )
             matrix[joint] = twisted @ bone.T
-        at = self.landmark_joint
-        landmark_m = joint_m[at] + (matrix[at] @ shape.landmark_m[:, None, :, None])[..., 0]
-        return Placed(joint_m, matrix, axis, np.ascontiguousarray(landmark_m.swapaxes(0, 1)))
-
-    def jacobian(self, placed: Placed) -> Array:
-        """Return the landmarks' derivatives by the degrees of freedom: (frames, dofs, landmarks, 3), metres a unit."""
-        frames, landmarks = placed.landmark_m.shape[:2]
-        jacobian = np.zeros((frames, self.dofs, landmarks, 3))
-        lever = placed.landmark_m - placed.joint_m[0][:, None]
-        for k in range(3):
-            jacobian[:, k, :, k] = 1.0
-            jacobian[:, 3 + k] = np.cross(np.eye(3)[k], lever)
-        joint = self.dof_joint[self._pair_dof]
-        axis = placed.axis[joint, :, :, self.dof_axis[self._pair_dof]]  # (pairs, frames, 3)
-        lever = placed.landmark_m.swapaxes(0, 1)[self._pair_landmark] - placed.joint_m[joint]
-        moved = np.empty_like(lever)
-        for i, j, k in ((0, 1, 2), (1, 2, 0), (2, 0, 1)):
-            moved[..., i] = axis[..., j] * lever[..., k] - axis[..., k] * lever[..., j]
-        jacobian[:, ROOT_DOFS + self._pair_dof, self._pair_landmark] = moved.swapaxes(0, 1)
-        return jacobian
+        return Placed(joint_m, matrix, axis, attached(joint_m, matrix, self.landmark_joint, shape.landmark_m))
 
     def vector(self, poses: Poses) -> Array:
         """Return (frames, dofs): root position, three zeros for its rotation, which has no vector, then the angles."""
@@ -182,12 +163,14 @@ class Kinematics:
         flat[:, ROOT_DOFS:] = poses.angles[:, self.dof_joint, self.dof_axis]
         return flat
 
-    def moved(self, poses: Poses, step: Array) -> Poses:
-        """Return the poses moved by a step (frames, dofs), the angles clipped to their limits."""
+    def moved(self, poses: Poses, step: Array, slack_rad: float = 0.0) -> Poses:
+        """Return the poses moved by a step (frames, dofs), the angles clipped to their limits widened by a slack."""
         turn, _ = exp_and_jacobian(step[:, 3:ROOT_DOFS])
         angles = poses.angles.copy()
         stepped = angles[:, self.dof_joint, self.dof_axis] + step[:, ROOT_DOFS:]
-        angles[:, self.dof_joint, self.dof_axis] = np.clip(stepped, self.low[ROOT_DOFS:], self.high[ROOT_DOFS:])
+        angles[:, self.dof_joint, self.dof_axis] = np.clip(
+            stepped, self.low[ROOT_DOFS:] - slack_rad, self.high[ROOT_DOFS:] + slack_rad
+        )
         return Poses(poses.root_m + step[:, :3], turn @ poses.root_matrix, angles)
 
     def clipped(self, angles: Array) -> Array:
@@ -208,6 +191,15 @@ class Kinematics:
             twist = Rotation.from_rotvec(poses.angles[:, joint] * (0.0, 1.0, 0.0))
             quaternions[:, joint] = (bone * swing * twist * bone.inv()).as_quat()
         return quaternions
+
+
+def attached(joint_m: Array, matrix: Array, joint: Indices, offset_m: Array) -> Array:
+    """Return points (frames, n, 3) in the world, each at an offset (n, 3) from its joint (n,) in the joint's axes.
+
+    `joint_m`, `matrix`: (joints, frames, 3) and (joints, frames, 3, 3), as in `Placed`.
+    """
+    points = joint_m[joint] + (matrix[joint] @ offset_m[:, None, :, None])[..., 0]
+    return np.ascontiguousarray(points.swapaxes(0, 1))
 
 
 def joint_angles(skeleton: SkeletonDefinition, rotation_xyzw: Array) -> Array:

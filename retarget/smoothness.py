@@ -39,7 +39,7 @@ class PoseTerms:
     Attributes
     ----------
     cost
-        Half the weighted sum of squares.
+        (frames,), half the weighted sum of squares; an acceleration counts for the middle one of its three frames.
     gradient
         (frames, dofs).
     same, next_, after_next
@@ -49,7 +49,7 @@ class PoseTerms:
         (3, frames, 3, 3): the same three for the root's rotation, [which, frame, dof of the later, dof of the frame].
     """
 
-    cost: float
+    cost: Array
     gradient: Array
     same: Array
     next_: Array
@@ -104,7 +104,7 @@ class PoseModel:
         flat = self.kinematics.vector(poses)
         frames = len(flat)
         gradient = self.prior_weight * (flat - self.neutral)
-        total = (gradient * (flat - self.neutral)).sum()
+        cost = (gradient * (flat - self.neutral)).sum(axis=1)
         same = self.prior_weight.copy()
         next_, after_next = np.zeros_like(flat), np.zeros_like(flat)
         rotation = np.zeros((3, frames, 3, 3))
@@ -112,7 +112,7 @@ class PoseModel:
             acceleration, turn = self._acceleration(poses, flat)
             weight = self.acceleration_weight
             weighted = weight * acceleration
-            total += (weighted * acceleration).sum()
+            cost[1:-1] += (weighted * acceleration).sum(axis=1)
             b, m, a = self.before, -(self.before + self.after), self.after
             euclid = weighted.copy()
             euclid[:, _ROTATION] = 0.0
@@ -127,7 +127,7 @@ class PoseModel:
             after_next[:-2] += weight * a * b
             same[:, _ROTATION] = next_[:, _ROTATION] = after_next[:, _ROTATION] = 0.0
             self._rotation_terms(turn, weighted[:, _ROTATION], gradient, rotation)
-        return PoseTerms(0.5 * float(total), gradient, same, next_, after_next, rotation)
+        return PoseTerms(0.5 * cost, gradient, same, next_, after_next, rotation)
 
     def _rotation_terms(self, turn: Array, weighted: Array, gradient: Array, rotation: Array) -> None:
         """Add the derivatives by the root's rotation, by small turns d in the world's axes.

@@ -4,37 +4,94 @@ The step is kept inside the joints' limits by the two-metric projection of D. Be
 optimization problems with simple constraints", SIAM J. Control Optim. 20 (1982): angles that stand at a limit and want
 to pass it are left out of the step's equations, and the step is clipped. So the limits hold in every frame, exactly.
 
-A long take is solved in windows. Each looks ahead past its end, and keeps what the one before it has decided; the cost
-is linear in frames and the memory flat.
+A long take is solved in windows: first every other one, each looking past both of its ends, then those between, joined
+to what their neighbours have decided. The cost is linear in frames, the memory flat, and windows of one round are
+solved at the same time.
 """
 
 from __future__ import annotations
 
+import os
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import LinAlgError, solveh_banded
+from scipy.ndimage import uniform_filter1d
 
 from clapcap.progress import Progress, silent
-from retarget.kinematics import ROOT_DOFS, Kinematics, Poses, Shape
+from retarget.banded import normal_equations, solve_step
+from retarget.composite import Composite, pose_twists, within
+from retarget.ground import Ground
+from retarget.kinematics import Kinematics, Placed, Poses, Shape
+from retarget.landmark_terms import LandmarkTerms
 from retarget.observations import Observations
 from retarget.smoothness import PoseModel, PoseTerms
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-WINDOW_FRAMES = 400
-"""Frames decided by one window: 40 MB of normal equations."""
+WINDOW_FRAMES = 240
+"""Frames decided by one window: 30 MB of normal equations."""
 
-LOOK_AHEAD_S = 0.7
-"""So far a window sees past its end: at densities of `smoothness` an observation is forgotten within 0.2 s."""
+LOOK_S = 1.0
+"""So far a window sees past its ends: at densities of `smoothness` an observation is forgotten within 0.3 s."""
+
+_JOIN = 2
+"""Decided frames that carry position and speed into a window."""
+
+_THREADS = 4
+"""At most so many windows at a time: more would bring memory, not speed, where Python itself takes its share."""
+
+_SLACK_RAD = np.radians(20.0)
+_LIMIT_STD_RAD = np.radians(2.0)
+"""At first angles may pass their limits by so much, at the price of a deviation of so much: a step that stops at one
+limit after the other takes many times as many steps until it has found those that hold."""
 
 _STEPS = 30
-_CONVERGED = 1e-4
+_CONVERGED = 1e-3
 """A window is solved when a step lowers its cost by less than this share."""
 
-_DAMPING_START, _DAMPING_MAX = 1e-4, 1e8
+_DAMPING_START, _DAMPING_LEAST, _DAMPING_MAX = 1e-4, 1e-8, 1e8
+_NEIGHBOURS = 7
+"""Damping is a frame's own, by what the last step brought to it and its neighbours, so many frames in all: one limb
+that finds its way in one moment does not slow the rest of the take."""
+
+_MOST_LOST = 0.25
+"""A step that loses more in some frames, as a share of what it wins in others, is tried again, damped there."""
+
+
+@dataclass(frozen=True, eq=False)
+class TakeProblem:
+    """What the poses of a take shall satisfy.
+
+    Attributes
+    ----------
+    kinematics, shape
+        The skeleton and the subject's size.
+    observed, time_s
+        Observations and (frames,) seconds, frame by frame.
+    data_share
+        What an observation counts: 1 where errors are new in every frame, less where they last.
+    ground
+        Contacts with the ground, or None.
+    """
+
+    kinematics: Kinematics
+    shape: Shape
+    observed: Observations
+    time_s: Array
+    data_share: float = 1.0
+    ground: Ground | None = None
+
+    def window(self, frames: slice) -> TakeProblem:
+        """Return the problem of some of the frames."""
+        ground = None if self.ground is None else self.ground[frames]
+        return TakeProblem(
+            self.kinematics, self.shape, self.observed[frames], self.time_s[frames], self.data_share, ground
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,140 +103,145 @@ class Solution:
     converged: bool
 
 
-def solve_take(
-    kinematics: Kinematics,
-    shape: Shape,
-    observed: Observations,
-    time_s: Array,
-    start: Poses,
-    progress: Progress = silent,
-) -> Solution:
+@dataclass(frozen=True, eq=False)
+class _State:
+    """Poses with their cost (frames,), and all that the next step needs: points, where they hang, and their terms."""
+
+    poses: Poses
+    cost: Array
+    placed: Placed
+    points: Array
+    joint: npt.NDArray[np.int64]
+    data: LandmarkTerms
+    prior: PoseTerms
+
+
+def solve_take(problem: TakeProblem, start: Poses, progress: Progress = silent) -> Solution:
     """Return the poses that minimise the robust distance to the observations, roughness, and distance from neutral.
 
-    Parameters
-    ----------
-    kinematics, shape
-        The skeleton and the subject's size.
-    observed, time_s, start
-        Observations, (frames,) seconds and first poses, frame by frame.
-    progress
-        Told the frames done.
+    `start`: first poses, frame by frame. `progress` is told the frames done.
     """
-    frames = len(time_s)
+    frames = len(problem.time_s)
     root_m, root_matrix, angles = start.root_m.copy(), start.root_matrix.copy(), start.angles.copy()
+    count = max(1, round(frames / WINDOW_FRAMES))
+    edges = np.linspace(0, frames, count + 1).round().astype(int)
+    windows = [(int(a), int(b)) for a, b in pairwise(edges)]
     done, most_steps, converged = 0, 0, True
-    while done < frames:
-        progress(done, frames)
-        keep = min(done + WINDOW_FRAMES, frames)
-        stop = _look_ahead(observed, time_s, keep)
-        first = max(done - 2, 0)  # two decided frames carry position and speed into the window
-        window = slice(first, stop)
-        poses, steps, good = _solve_window(
-            kinematics,
-            shape,
-            observed[window],
-            PoseModel(kinematics, time_s[window]),
-            Poses(root_m[window], root_matrix[window], angles[window]),
-            done - first,
-        )
-        root_m[window], root_matrix[window], angles[window] = poses.root_m, poses.root_matrix, poses.angles
-        most_steps, converged = max(most_steps, steps), converged and good
-        done = frames if stop == frames else keep
-    progress(frames, frames)
+    progress(0, frames)
+    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+        for first in (0, 1):
+            jobs = []
+            for begin, end in windows[first::2]:
+                reach = (
+                    _reach(problem, begin, end)
+                    if first == 0
+                    else slice(max(begin - _JOIN, 0), min(end + _JOIN, frames))
+                )
+                free = np.ones(reach.stop - reach.start, dtype=bool)
+                if first == 1:
+                    free[: begin - reach.start] = False
+                    free[end - reach.start :] = False
+                poses = Poses(root_m[reach], root_matrix[reach], angles[reach])
+                jobs.append((begin, end, reach, pool.submit(_solve_window, problem.window(reach), poses, free)))
+            for begin, end, reach, job in jobs:
+                poses, steps, good = job.result()
+                own = slice(begin - reach.start, end - reach.start)
+                kept = slice(begin, end)
+                root_m[kept], root_matrix[kept], angles[kept] = (
+                    poses.root_m[own],
+                    poses.root_matrix[own],
+                    poses.angles[own],
+                )
+                most_steps, converged = max(most_steps, steps), converged and good
+                done += end - begin
+                progress(done, frames)
     return Solution(Poses(root_m, root_matrix, angles), most_steps, converged)
 
 
-def _look_ahead(observed: Observations, time_s: Array, keep: int) -> int:
-    """Return the end of the window that decides the frames before `keep`: `LOOK_AHEAD_S` of seen frames later."""
-    if keep >= len(time_s):
-        return len(time_s)
-    shows = observed.seen[keep:].any(axis=1)
-    step = np.diff(time_s[keep - 1 :])
-    enough = np.flatnonzero(np.cumsum(np.where(shows, step, 0.0)) >= LOOK_AHEAD_S)
-    return keep + int(enough[0]) + 1 if len(enough) else len(time_s)
+def _reach(problem: TakeProblem, begin: int, end: int) -> slice:
+    """Return what a window sees that decides the frames from `begin` to `end`: `LOOK_S` of seen frames past both."""
+    time_s = problem.time_s
+    shows = problem.observed.seen.any(axis=1)
+    elapsed = np.concatenate([[0.0], np.cumsum(np.where(shows[1:], np.diff(time_s), 0.0))])
+    first = int(np.searchsorted(elapsed, elapsed[begin] - LOOK_S, side="right")) - 1
+    last = int(np.searchsorted(elapsed, elapsed[end - 1] + LOOK_S, side="left")) + 1
+    return slice(max(first, 0), min(last, len(time_s)))
 
 
-def _solve_window(
-    kinematics: Kinematics, shape: Shape, observed: Observations, model: PoseModel, poses: Poses, decided: int
-) -> tuple[Poses, int, bool]:
-    """Return the poses of a window, of which the first `decided` frames stay; the steps taken; whether it converged."""
-    damping = _DAMPING_START
-    cost = np.inf
+def _solve_window(problem: TakeProblem, poses: Poses, free_frames: Mask) -> tuple[Poses, int, bool]:
+    """Return the poses of a window, of which those not free stay; the steps taken; whether it converged."""
+    poses, loose_steps, _ = _descend(problem, poses, free_frames, _SLACK_RAD)
+    clipped = problem.kinematics.moved(poses, np.zeros((len(poses.root_m), problem.kinematics.dofs)))
+    poses, steps, converged = _descend(problem, clipped, free_frames, 0.0)
+    return poses, loose_steps + steps, converged
+
+
+def _descend(problem: TakeProblem, poses: Poses, free_frames: Mask, slack_rad: float) -> tuple[Poses, int, bool]:
+    """Take steps of Levenberg-Marquardt; with a slack, angles may pass their limits at a price."""
+    kinematics = problem.kinematics
+    evaluate = _evaluator(problem, slack_rad)
+    damping = np.full(len(poses.root_m), _DAMPING_START)
+    state = evaluate(poses)
     for step in range(1, _STEPS + 1):
-        placed = kinematics.place(poses, shape)
-        data_cost, weight, difference = observed.weighted(placed.landmark_m)
-        terms = model.terms(poses)
-        cost = data_cost + terms.cost
-        jacobian = kinematics.jacobian(placed)
-        frames, dofs = jacobian.shape[:2]
-        weighted = (jacobian * weight[:, None, :, None]).reshape(frames, dofs, -1)
-        gradient = (weighted @ difference.reshape(frames, -1, 1))[..., 0] + terms.gradient
-        hessian = weighted @ jacobian.reshape(frames, dofs, -1).swapaxes(1, 2)
-        flat = kinematics.vector(poses)
-        free = ~(((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0)))
-        free[:decided] = False
-        banded = normal_equations(hessian, terms, free)
-        refused = False
+        gradient, hessian = _derivatives(kinematics, state)
+        free = np.broadcast_to(free_frames[:, None], gradient.shape)
+        if slack_rad == 0:
+            flat = kinematics.vector(state.poses)
+            free = free & ~(((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0)))
+        banded = normal_equations(hessian, state.prior, free)
+        downhill = np.where(free, -gradient, 0.0)
         while True:
-            change = _step(banded, np.where(free, -gradient, 0.0), damping)
-            candidate = kinematics.moved(poses, change)
-            landmark_m = kinematics.place(candidate, shape, with_axes=False).landmark_m
-            lower = observed.weighted(landmark_m)[0] + model.cost(candidate)
-            if lower <= cost:
+            candidate = evaluate(kinematics.moved(state.poses, solve_step(banded, downhill, damping), slack_rad))
+            gained = uniform_filter1d(state.cost - candidate.cost, _NEIGHBOURS, mode="nearest")
+            worse = gained < 0
+            won, lost = float(gained[~worse].sum()), -float(gained[worse].sum())
+            enough = _CONVERGED * float(state.cost.sum())
+            if won < enough and lost < enough:
+                better = candidate if candidate.cost.sum() <= state.cost.sum() else state
+                return better.poses, step, True
+            if lost <= _MOST_LOST * won and candidate.cost.sum() <= state.cost.sum():
                 break
-            refused = True
-            damping *= 10
-            if damping > _DAMPING_MAX:  # no step, however short, lowers the cost: this is the minimum
-                return poses, step, True
-        poses = candidate
-        if not refused:
-            damping = max(damping / 10, 1e-9)
-        if cost - lower < _CONVERGED * cost:
-            return poses, step, True
-    return poses, _STEPS, False
+            damping = np.where(worse, np.maximum(10 * damping, _DAMPING_START), damping)
+            if damping.max() > _DAMPING_MAX:  # no step, however short, lowers the cost: this is the minimum
+                return state.poses, step, True
+        damping = np.where(worse, 10 * damping, np.maximum(damping / 10, _DAMPING_LEAST))
+        state = candidate
+    return state.poses, _STEPS, False
 
 
-def normal_equations(hessian: Array, terms: PoseTerms, free: Mask) -> Array:
-    """Return the normal equations' matrix in LAPACK's lower banded form, transposed: (frames * dofs, 2 * dofs + 3).
+def _evaluator(problem: TakeProblem, slack_rad: float) -> Callable[[Poses], _State]:
+    """Return the function that places poses and weighs them."""
+    kinematics, ground = problem.kinematics, problem.ground
+    model = PoseModel(kinematics, problem.time_s)
 
-    Element [i, k] is the matrix's (i + k, i). The unknowns are ordered by frame; frames are linked to the next two,
-    each degree of freedom to itself or, in the root's rotation, to one of three. Unknowns that are not `free` (frames,
-    dofs) have a row and column of the identity.
-    """
-    frames, dofs = free.shape
-    banded = np.zeros((frames, dofs, 2 * dofs + 3))
-    row, column = np.tril_indices(dofs)
-    block = hessian[:, row, column]
-    block[:, row == column] += terms.same
-    banded[:, column, row - column] = block
-    banded[:, :, dofs] = terms.next_
-    banded[:, :, 2 * dofs] = terms.after_next
-    first = ROOT_DOFS - 3
-    for i in range(3):
-        for j in range(3):
-            if i >= j:
-                banded[:, first + j, i - j] += terms.rotation[0, :, i, j]
-            banded[:, first + j, dofs + i - j] = terms.rotation[1, :, i, j]
-            banded[:, first + j, 2 * dofs + i - j] = terms.rotation[2, :, i, j]
-    equations = banded.reshape(frames * dofs, -1)
-    flat = free.ravel()
-    if not flat.all():
-        width = equations.shape[1]
-        equations *= np.lib.stride_tricks.sliding_window_view(np.pad(flat, (0, width - 1)), width)
-        equations[~flat] = 0.0
-        equations[~flat, 0] = 1.0
-    return equations
+    def evaluate(poses: Poses) -> _State:
+        placed = kinematics.place(poses, problem.shape)
+        data = problem.observed.terms(placed.landmark_m).scaled(problem.data_share)
+        points, joint = placed.landmark_m, kinematics.landmark_joint
+        if ground is not None:
+            feet = ground.place(placed)
+            points, joint = np.concatenate([points, feet], axis=1), np.concatenate([joint, ground.joint])
+            data = data.beside(ground.terms(feet))
+        prior = model.terms(poses)
+        cost = data.cost + prior.cost
+        if slack_rad > 0:
+            flat = kinematics.vector(poses)
+            past = flat - np.clip(flat, kinematics.low, kinematics.high)
+            cost = cost + 0.5 * (past * past).sum(axis=1) / _LIMIT_STD_RAD**2
+            prior.gradient[:] += past / _LIMIT_STD_RAD**2
+            prior.same[:] += np.where(past == 0.0, 0.0, 1.0 / _LIMIT_STD_RAD**2)
+        return _State(poses, cost, placed, points, joint, data, prior)
+
+    return evaluate
 
 
-def _step(equations: Array, downhill: Array, damping: float) -> Array:
-    """Solve for the step (frames, dofs), with the diagonal raised by a share `damping`, more if it is not definite."""
-    while True:
-        damped = equations.copy()
-        damped[:, 0] *= 1 + damping
-        try:
-            step = solveh_banded(damped.T, downhill.ravel(), lower=True, overwrite_ab=True, check_finite=False)
-        except LinAlgError:
-            damping = max(10 * damping, 1e-6)
-            continue
-        result: Array = step.reshape(downhill.shape)
-        return result
+def _derivatives(kinematics: Kinematics, state: _State) -> tuple[Array, Array]:
+    """Return the gradient (frames, dofs), and the data's second derivatives (frames, dofs, dofs), lower triangle."""
+    body = kinematics.dof_body
+    twists = pose_twists(kinematics, state.placed)
+    sums = Composite(
+        kinematics, state.poses.root_m, state.points, state.joint, state.data.gradient, state.data.information
+    )
+    hessian = sums.products(twists, body, twists)
+    hessian *= within(kinematics, state.joint, body, body)
+    return sums.gradient(twists, body) + state.prior.gradient, hessian

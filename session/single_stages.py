@@ -88,27 +88,44 @@ def triangulate_files(
     )
 
 
-def fit_file(source: Path, output: Path, skeleton: str, terminal: Terminal) -> None:
-    """Fit bones to a file of 3D keypoints; write BVH or npz.
+def fit_file(
+    source: Path,
+    output: Path,
+    skeleton: str,
+    terminal: Terminal,
+    observations: Path | None = None,
+    cameras: Path | None = None,
+) -> None:
+    """Fit bones to a file of 3D keypoints, on the pixels if their observations are given; write BVH or npz.
 
     Raises
     ------
     FileFormatError
         If the output's suffix is neither.
+    SessionError
+        If observations are given without cameras, or cameras without observations.
     """
+    from calib.interchange import load_cameras
     from retarget.bvh import write_bvh
-    from session.processing.bones import fit_keypoints
+    from retarget.pixels import PixelViews
+    from session.processing.bones import fit_keypoints, fitted
     from skeleton.formats import load_keypoints3d
-    from skeleton.formats.npz import save_motion
+    from skeleton.formats.npz import load_observations2d, save_motion
 
     writers = {".bvh": write_bvh, ".npz": save_motion}
     if output.suffix not in writers:
         raise FileFormatError(
             f"{output}: a motion is written as {' or '.join(writers)}, not {output.suffix or 'that'}."
         )
+    pixels = None
+    if observations is not None and cameras is not None:
+        pixels = PixelViews(load_observations2d(observations), load_cameras(cameras))
+    elif observations is not None or cameras is not None:
+        given, missing = ("--observations", "--cameras") if cameras is None else ("--cameras", "--observations")
+        raise SessionError(f"{given} is given, {missing} is not. A fit on the pixels needs both.")
     keypoints = load_keypoints3d(source)
     with terminal.progress("fitting bones") as progress:
-        motion, report = fit_keypoints(keypoints, skeleton, progress)
+        motion, report = fit_keypoints(keypoints, skeleton, pixels, progress)
     with written_whole(output) as partial:
         writers[output.suffix](partial, motion)
-    terminal.done("fit", f"{report['frames']} frames, {report['residual_mm']:.0f} mm from the points: {output}")
+    terminal.done("fit", f"{fitted(report)}: {output}")

@@ -25,6 +25,9 @@ Array = npt.NDArray[np.float64]
 Vector = tuple[float, float, float]
 Limits = tuple[tuple[float, float], tuple[float, float], tuple[float, float]]
 
+USUAL_LENGTH_STD = 0.1
+"""Standard deviation of a segment's proportion, as a share: about twice what adults show, so a weak prior."""
+
 _LOCKED: Limits = ((0.0, 0.0), (0.0, 0.0), (0.0, 0.0))
 # A swing of 180 degrees can be reached about any axis: there the parametrisation loses a degree of freedom.
 _MAX_SWING_DEG = 179.0
@@ -52,6 +55,9 @@ class Joint:
         How far swing x, twist, swing z usually depart from the neutral pose.
     length_group
         Joints of one group have offsets of constant proportion; twins of one group are symmetric.
+    length_std
+        How far people's proportions of this group depart from the definition's, as a share of its length; the smallest
+        of a group's counts.
     """
 
     name: str
@@ -63,6 +69,7 @@ class Joint:
     neutral_deg: Vector
     rest_std_deg: Vector
     length_group: str
+    length_std: float = USUAL_LENGTH_STD
 
 
 @dataclass(frozen=True)
@@ -78,7 +85,7 @@ class Landmark:
     offset_m
         From the joint, metres, in the joint's axes (parallel to the world in the rest pose).
     offset_std_m
-        By how much the subject's offset departs from `offset_m`; 0: not at all, the landmark is the joint's head.
+        By how much the subject's offset departs from `offset_m`; 0: not at all.
     std_m
         How far the detector's point strays from a fixed point of the bone, metres.
     """
@@ -158,6 +165,8 @@ class SkeletonDefinition:
             raise ValueError(f"joint {joint.name}: neutral_deg {joint.neutral_deg} lies outside limits_deg")
         if not min(joint.rest_std_deg) > 0:
             raise ValueError(f"joint {joint.name}: rest_std_deg is {joint.rest_std_deg}, needed more than 0")
+        if not joint.length_std > 0:
+            raise ValueError(f"joint {joint.name}: length_std is {joint.length_std}, needed more than 0")
         children = [j.name for j in self.joints if j.parent == joint.name]
         if children and joint.tail not in children:
             raise ValueError(f"joint {joint.name}: tail must be one of its children {children}, not {joint.tail!r}")
@@ -303,6 +312,7 @@ def _joint(entry: Mapping[str, Any]) -> Joint:
         neutral_deg=_vector(entry.get("neutral_deg", (0, 0, 0))),
         rest_std_deg=_vector(entry.get("rest_std_deg", (45, 45, 45))),
         length_group=str(entry.get("length_group", name.removeprefix("left_").removeprefix("right_"))),
+        length_std=float(entry.get("length_std", USUAL_LENGTH_STD)),
     )
 
 

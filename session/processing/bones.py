@@ -5,56 +5,66 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from clapcap.progress import Progress, silent
 from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
+from session.processing.detection import keypoints2d_files
 from session.stages import Stages
 
 if TYPE_CHECKING:
+    from retarget.pixels import PixelViews
     from skeleton.keypoints import Keypoints3D
     from skeleton.motion import Motion
 
 
 def fit_take(session: Session, take: Recording, stages: Stages) -> None:
-    """Fit the bones, and write the motion."""
-    source = take.results / "keypoints3d.npz"
+    """Fit the bones to the views, and write the motion."""
+    source, observations = take.results / "keypoints3d.npz", take.results / "observations2d.npz"
     motion_file = take.results / "motion.npz"
-    stage = Stage("fit", [source], [motion_file], {"skeleton": "humanoid"})
+    stage = Stage("fit", [source, observations, session.cameras_file], [motion_file], {"skeleton": "humanoid"})
 
     def make() -> Mapping[str, Any]:
-        from skeleton.formats.npz import load_keypoints3d, save_motion
+        from retarget.pixels import PixelViews
+        from session.single_stages import cameras_for
+        from skeleton.formats.npz import load_keypoints2d, load_keypoints3d, load_observations2d, save_motion
 
+        views = {camera: load_keypoints2d(path) for camera, path in keypoints2d_files(take).items()}
+        pixels = PixelViews(load_observations2d(observations), cameras_for(session.cameras_file, views))
         with stages.terminal.progress("fitting bones") as progress:
-            motion, report = fit_keypoints(load_keypoints3d(source), "humanoid", progress)
+            motion, report = fit_keypoints(load_keypoints3d(source), "humanoid", pixels, progress)
         with written_whole(motion_file) as partial:
             save_motion(partial, motion)
         return report
 
-    stages.run(
-        stage,
-        make,
-        lambda r: f"{r['frames']} frames, {r['residual_mm']:.0f} mm from the points, bone lengths constant",
-    )
+    stages.run(stage, make, fitted)
 
 
-def fit_keypoints(keypoints: Keypoints3D, skeleton: str, progress: Progress = silent) -> tuple[Motion, dict[str, Any]]:
-    """Fit bones to 3D keypoints; also return the numbers for the report."""
+def fit_keypoints(
+    keypoints: Keypoints3D, skeleton: str, pixels: PixelViews | None = None, progress: Progress = silent
+) -> tuple[Motion, dict[str, Any]]:
+    """Fit bones to the views, or to 3D keypoints where there are none; also return the numbers for the report."""
     from retarget.ik import fit_motion
     from skeleton.hierarchy import load_skeleton
 
-    fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress)
-    after = fit.motion.world_positions()
-    lengths_m = np.linalg.norm(after[:, 1:] - after[:, fit.motion.parents[1:]], axis=-1)
-    long = lengths_m.mean(axis=0) > 0
-    spread_after = float((lengths_m.std(axis=0)[long] / lengths_m.mean(axis=0)[long]).mean())
+    fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress, pixels=pixels)
+    report = fit.report
     return fit.motion, {
         "frames": len(fit.motion.time_s),
-        "residual_mm": 1000 * fit.report.residual_m,
-        "spread_before": fit.report.spread_before,
-        "spread_after": spread_after,
-        "limits_kept_share": fit.report.limits_kept_share,
-        "bone_length_m": dict(fit.report.bone_length_m),
+        "data": "points" if pixels is None else "pixels",
+        "residual_mm": 1000 * report.residual_m,
+        "reprojection_median_px": report.reprojection_median_px,
+        "spread_before": report.spread_before,
+        "spread_after": report.spread_after,
+        "limits_kept_share": report.limits_kept_share,
+        "bone_length_m": dict(report.bone_length_m),
     }
+
+
+def fitted(report: Mapping[str, Any]) -> str:
+    """Put the report of the fit into words."""
+    if report["reprojection_median_px"] is None:
+        near = f"{report['residual_mm']:.0f} mm from the points"
+    else:
+        near = f"{report['reprojection_median_px']:.1f} px from the views (median)"
+    return f"{report['frames']} frames, {near}, bone lengths constant"

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from retarget.bones import fit_shape, measure_bones, overall_scale
+from retarget.initial import initial_poses
 from retarget.observations import Observations, observe
 
 
@@ -13,6 +14,12 @@ def one_thigh(kinematics, lengths_m, information):
     for name in ("left_hip", "left_knee"):
         weight[:, marks.index(name)] = information
     return Observations(xyz, weight)
+
+
+def start(actor, observed, bones):
+    """First poses of a body of about the right size."""
+    shape = actor.kinematics.rest_shape(overall_scale(actor.kinematics, bones))
+    return initial_poses(actor.kinematics, observed, shape, actor.time_s)
 
 
 def test_a_bone_measures_its_weighted_median_and_its_spread(kinematics):
@@ -43,7 +50,7 @@ def test_the_shape_of_a_subject_is_found(actor, noise_m, within_m):
     # The bound is five deviations, and half a millimetre for the priors; without noise the priors alone are left.
     observed = observe(actor.keypoints(noise_m, np.random.default_rng(1)), actor.kinematics)
     bones = measure_bones(actor.kinematics, observed)
-    shape = fit_shape(actor.kinematics, observed, actor.time_s, bones)
+    shape = fit_shape(actor.kinematics, observed, start(actor, observed, bones), bones).shape
     names = actor.kinematics.skeleton.joint_names
     found, true = (np.linalg.norm(s.offset_m, axis=1) for s in (shape, actor.shape))
     for limb in ("forearm", "hand", "shin", "foot", "thigh"):  # the bones that end there
@@ -55,7 +62,8 @@ def test_the_shape_of_a_subject_is_found(actor, noise_m, within_m):
 
 def test_open_landmarks_of_the_two_sides_mirror_each_other(actor):
     observed = observe(actor.keypoints(0.01, np.random.default_rng(2)), actor.kinematics)
-    shape = fit_shape(actor.kinematics, observed, actor.time_s, measure_bones(actor.kinematics, observed))
+    bones = measure_bones(actor.kinematics, observed)
+    shape = fit_shape(actor.kinematics, observed, start(actor, observed, bones), bones).shape
     marks = actor.kinematics.landmarks
     for name in ("heel", "foot_index", "index", "ear", "eye_inner"):
         left, right = (shape.landmark_m[marks.index(f"{side}_{name}")] for side in ("left", "right"))

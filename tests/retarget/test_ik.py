@@ -10,7 +10,7 @@ from retarget.ik import fit_motion
 from retarget.initial import initial_poses
 from retarget.kinematics import joint_angles
 from retarget.observations import observe
-from retarget.whole_take import solve_take
+from retarget.whole_take import TakeProblem, solve_take
 
 NOISE_M = 0.01
 # The distance of a point with normal errors of deviation s a coordinate is s * sqrt(8 / pi) in the mean.
@@ -142,9 +142,10 @@ def test_windows_agree_with_the_whole(actor, monkeypatch):
     monkeypatch.setattr(whole_take, "_STEPS", 100)
     with threadpool_limits(limits=1, user_api="blas"):
         start = initial_poses(kinematics, observed, actor.shape, actor.time_s)
-        whole = solve_take(kinematics, actor.shape, observed, actor.time_s, start)
-        monkeypatch.setattr(whole_take, "WINDOW_FRAMES", 70)
-        windows = solve_take(kinematics, actor.shape, observed, actor.time_s, start)
+        problem = TakeProblem(kinematics, actor.shape, observed, actor.time_s)
+        whole = solve_take(problem, start)
+        monkeypatch.setattr(whole_take, "WINDOW_FRAMES", 60)
+        windows = solve_take(problem, start)
     assert whole.converged
     assert windows.converged
     placed = [kinematics.place(s.poses, actor.shape).joint_m for s in (whole, windows)]

@@ -2,7 +2,6 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from retarget.bones import ShapeModel
 from retarget.kinematics import ROOT_DOFS, Poses, joint_angles
 from skeleton.motion import Motion
 
@@ -45,33 +44,6 @@ def test_motion_places_the_joints_alike_and_gives_the_angles_back(actor, humanoi
     )
     np.testing.assert_allclose(motion.world_positions(), actor.joint_m, atol=1e-12)
     np.testing.assert_allclose(joint_angles(humanoid, quaternions), actor.poses.angles, atol=1e-9)
-
-
-def test_derivatives_by_the_degrees_of_freedom_agree_with_differences(actor):
-    kinematics = actor.kinematics
-    poses = actor.poses[slice(0, 240, 80)]
-    jacobian = kinematics.jacobian(kinematics.place(poses, actor.shape))
-    step = 1e-6
-    for dof in range(kinematics.dofs):
-        change = np.zeros((3, kinematics.dofs))
-        change[:, dof] = step
-        ahead, back = (kinematics.place(kinematics.moved(poses, s), actor.shape) for s in (change, -change))
-        numeric = (ahead.landmark_m - back.landmark_m) / (2 * step)
-        np.testing.assert_allclose(jacobian[:, dof], numeric, atol=1e-8)
-
-
-def test_derivatives_by_the_shape_agree_with_differences(actor):
-    model = ShapeModel(actor.kinematics)
-    poses = actor.poses[slice(0, 240, 80)]
-    mean, _ = model.prior(1.1)
-    jacobian = model.jacobian(actor.kinematics.place(poses, model.shape(mean, 1.1)).matrix)
-    assert model.size == jacobian.shape[1]
-    step = 1e-6
-    for k in range(model.size):
-        change = step * np.eye(model.size)[k]
-        ahead, back = (actor.kinematics.place(poses, model.shape(mean + c, 1.1)) for c in (change, -change))
-        numeric = (ahead.landmark_m - back.landmark_m) / (2 * step)
-        np.testing.assert_allclose(jacobian[:, k], numeric, atol=1e-8)
 
 
 def test_a_step_past_a_limit_stops_there(kinematics):

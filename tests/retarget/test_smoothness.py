@@ -43,7 +43,7 @@ def test_gradient_and_second_derivatives_agree_with_differences(actor):
         actor.poses.angles[::30][:frames],
     )
     terms = model.terms(poses)
-    assert np.isclose(terms.cost, model.cost(poses), rtol=1e-12)
+    assert np.isclose(terms.cost.sum(), model.cost(poses), rtol=1e-12)
     step = 1e-5
     inside = (kinematics.vector(poses) > kinematics.low + step) & (kinematics.vector(poses) < kinematics.high - step)
     for frame in range(frames):
