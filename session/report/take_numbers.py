@@ -20,7 +20,7 @@ Mask = npt.NDArray[np.bool_]
 
 LIMBS = ("head", "trunk", "left arm", "right arm", "left leg", "right leg")
 
-ARM = ("shoulder", "elbow", "wrist", "hand", "pinky", "index", "thumb", "clavicle", "arm")
+ARM = ("shoulder", "elbow", "wrist", "hand", "pinky", "index", "thumb", "clavicle", "arm", "forearm")
 LEG = ("hip", "knee", "ankle", "heel", "foot", "toe", "thigh", "shin")
 HEAD = ("nose", "eye", "ear", "mouth", "head", "neck")
 

@@ -281,6 +281,7 @@ function showScene(figure) {
   new ResizeObserver(redraw).observe(canvas);
   matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
   for (const event of ["beforeprint", "afterprint"]) window.addEventListener(event, draw);
+  matchMedia("print").addEventListener("change", draw);  // by now the colours are those of paper
   draw();
 
   figure.scene = {

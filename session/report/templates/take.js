@@ -236,8 +236,8 @@
     let [first, last] = [0, frames - 1];
     if (span) {
       const from = Math.max(0, Math.min(time[frame] - span / 2, length - span));
-      while (time[first] < from && first < frames - 2) first++;
-      while (time[last] > from + span && last > first + 1) last--;
+      while (time[first] < from - 1e-4 && first < frames - 2) first++;
+      while (time[last] > from + span + 1e-4 && last > first + 1) last--;
     }
     const many = last - first + 1;
     document.body.style.setProperty("--now-window", (frame - first + 0.5) / many);
@@ -279,6 +279,7 @@
   function choose(which) {
     chosen = which;
     for (const select of document.querySelectorAll("select[data-joint]")) select.value = which;
+    document.querySelector("[data-chosen]").textContent = pointOf.get(chosen).name;
     drawWay();
     show(frame);
   }

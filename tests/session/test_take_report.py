@@ -1,0 +1,373 @@
+"""The page of a take: its numbers and words, what it carries, and that no text of the user's can break it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import sys
+from dataclasses import replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+from take_scene import FRAMES, JUMP, JUMP_M, NAMES, OUT, SIGMA_M, SWAPPED, cameras, take, walk
+
+from session.report.take_cameras import camera_cards
+from session.report.take_charts import line_over_time
+from session.report.take_feet import feet_of
+from session.report.take_findings import Person, Source, TakeFindings
+from session.report.take_motion import MOST_FRAMES, take_motion
+from session.report.take_numbers import (
+    bones_of,
+    find_jumps,
+    joints_of,
+    limb_of,
+    spans_in_words,
+    spans_of,
+)
+from session.report.take_page import take_page
+from session.report.take_words import TakeVerdict, take_verdict
+
+EVIL = "</script><img src=x onerror=alert(1)>\"&' {{ 7 * 7 }}"
+
+
+class Reader(HTMLParser):
+    """Gathers what a page holds: tags, addresses, and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def addresses(self) -> list[str]:
+        keys = ("src", "href", "xlink:href", "action", "data", "poster", "srcset")
+        return [attrs[key] or "" for _, attrs in self.tags for key in keys if key in attrs]
+
+
+def judged(findings: TakeFindings) -> TakeVerdict:
+    return take_verdict(findings, joints_of(findings), camera_cards(findings)[0])
+
+
+@pytest.fixture(name="findings", scope="module")
+def _findings() -> TakeFindings:
+    return take()
+
+
+def test_each_joint_tells_what_was_put_into_it(findings: TakeFindings) -> None:
+    joints = {joint.name: joint for joint in joints_of(findings)}
+    assert next(iter(joints)) == "nose"
+    assert {joint.limb for joint in joints.values()} == {"head", "left arm", "right arm", "left leg", "right leg"}
+    knee = joints["left_knee"]
+    assert knee.median_m == knee.most_m == SIGMA_M
+    assert knee.guessed == knee.missing == 0
+    assert knee.views == pytest.approx(4 - 60 / FRAMES - 24 / FRAMES)
+    assert joints["left_wrist"].guessed == 80 / FRAMES
+    assert joints["left_wrist"].median_m == SIGMA_M
+    assert joints["left_wrist"].most_m == 0.08
+    assert joints["right_thumb"].missing == pytest.approx(10 / FRAMES)
+    # The root goes round a circle of 0.7 m in 8 s: 0.55 m/s.
+    assert joints["left_hip"].fastest_m_per_s == pytest.approx(2 * np.pi * 0.7 / 8, rel=0.15)
+
+
+def test_the_jump_is_found_and_nothing_else(findings: TakeFindings) -> None:
+    off_m = find_jumps(findings.keypoints)
+    elbow = findings.keypoints.names.index("right_elbow")
+    assert np.argwhere(off_m > 0).tolist() == [[JUMP, elbow]]
+    assert off_m[JUMP, elbow] == pytest.approx(JUMP_M, abs=0.002)
+    assert not find_jumps(take(faults=False).keypoints).any()
+
+
+def test_a_step_aside_is_marked_where_it_happens() -> None:
+    still = take(faults=False)
+    xyz_m = still.keypoints.xyz_m.copy()
+    xyz_m[80:, 3] += [0.4, 0, 0]
+    marked = np.argwhere(find_jumps(replace(still.keypoints, xyz_m=xyz_m)) > 0)
+    assert marked[:, 1].tolist() == [3] * len(marked)
+    assert set(marked[:, 0]) <= {79, 80}
+    assert len(marked)
+
+
+def test_what_is_within_its_own_deviation_is_no_jump(findings: TakeFindings) -> None:
+    vague = replace(findings.keypoints, sigma_m=np.full_like(findings.keypoints.sigma_m, JUMP_M / 2))
+    assert not find_jumps(vague).any()
+
+
+def test_cameras_tell_when_they_were_used(findings: TakeFindings) -> None:
+    cards, reach_px = camera_cards(findings)
+    by_name = {card.name: card for card in cards}
+    assert [card.grade for card in cards] == ["good", "usable", "good", "good"]
+    assert by_name["cam2"].out == (OUT.stop - OUT.start) / FRAMES
+    assert "Left out from 1.00 to 1.98 s, because what it shows contradicts the other cameras." in by_name["cam2"].words
+    assert ("out", 1000 * OUT.start / FRAMES, 1000 * 60 / FRAMES) in by_name["cam2"].strip
+    assert "It has no picture of the person in 10 % of the take." in by_name["cam3"].words
+    assert by_name["cam4"].swapped == len(SWAPPED)
+    assert "Left and right were exchanged in 6 frames (2.50 to 2.58 s), and put right." in by_name["cam4"].words
+    assert by_name["cam1"].median_px == pytest.approx(1.5, rel=0.05)
+    assert by_name["cam1"].most_px < reach_px
+    # The curve is interrupted where the camera was left out.
+    assert by_name["cam1"].line.count("M") == 1
+    assert by_name["cam2"].line.count("M") == 2
+
+
+def test_a_camera_that_fits_nothing_is_named() -> None:
+    fine = take(faults=False)
+    error_px = fine.keypoints.reprojection_px.copy()
+    error_px[2] += 60
+    moved = replace(fine, keypoints=replace(fine.keypoints, reprojection_px=error_px))
+    verdict = judged(moved)
+    assert camera_cards(moved)[0][2].grade == "redo"
+    assert "cam3 does not fit the other cameras." in verdict.sentences
+    assert any("cam3 was moved since the calibration (clapcap check studio)" in step for step in verdict.next_steps)
+    never = np.full_like(fine.observations.sigma_px, 2.0)
+    never[2] = np.inf
+    unused = replace(fine, observations=replace(fine.observations, sigma_px=never))
+    assert camera_cards(unused)[0][2].words == ("nothing of what it saw could be used.",)
+
+
+def test_the_verdict_follows_the_limbs() -> None:
+    fine = take(faults=False)
+    good = judged(fine)
+    assert good.grade == "good"
+    assert good.headline == "The whole body is there; half of the time its points are known to 6.0 mm or better."
+    assert good.sentences == ()
+    assert good.next_steps == (
+        "Nothing needs to be done: the files beside this page are ready for Blender and for a gait lab.",
+    )
+    left_arm = [place for place, name in enumerate(fine.keypoints.names) if limb_of(name) == "left arm"]
+
+    def spoiled(sigma_m: float, guessed: int) -> TakeVerdict:
+        own_m, filled = fine.keypoints.sigma_m.copy(), fine.keypoints.filled.copy()
+        own_m[:, left_arm] = sigma_m
+        filled[:guessed, left_arm] = True
+        return judged(replace(fine, keypoints=replace(fine.keypoints, sigma_m=own_m, filled=filled)))
+
+    vague = spoiled(0.03, 0)
+    assert vague.grade == "usable"
+    assert vague.headline.startswith("The left arm needs a second look")
+    assert "The left arm is known to 30 mm only." in vague.sentences
+    assert any(step.startswith("To know the left arm better") for step in vague.next_steps)
+    hidden = spoiled(SIGMA_M, FRAMES // 2)
+    assert hidden.headline == "The left arm is not to be trusted in this take."
+    assert "The left arm was hidden for 50 % of the take, once for 2.0 s." in hidden.sentences
+    assert any("place a camera so that it sees the left arm" in step for step in hidden.next_steps)
+    nothing = judged(replace(fine, keypoints=replace(fine.keypoints, filled=np.ones_like(fine.keypoints.filled))))
+    assert nothing.grade == "redo"
+    assert nothing.headline == "Two cameras or more see the body in 0 % of the take only."
+
+
+def test_a_bad_calibration_spoils_the_best_take() -> None:
+    doubt = Source("Calibration", "redo", ("The board was seen in three views.",), "")
+    verdict = judged(take(faults=False, sources=(doubt,)))
+    assert verdict.grade == "usable"
+    assert "The calibration is in doubt: The board was seen in three views." in verdict.sentences
+    assert verdict.next_steps[0] == "Mend the calibration first; its page says how."
+
+
+def test_bones_of_a_body_that_does_not_stretch(findings: TakeFindings) -> None:
+    bones = {bone.name: bone for bone in bones_of(findings.keypoints, findings.motion)}
+    assert list(bones) == ["upper arm", "forearm", "thigh", "shin"]
+    for bone in bones.values():
+        np.testing.assert_allclose(bone.before_m, bone.after_m, atol=1e-6)
+    assert bones["thigh"].spread == pytest.approx((0, 0), abs=1e-9)
+    assert bones["upper arm"].spread[1] > 0.01  # the elbow jumps
+    assert np.abs(bones["upper arm"].off[1]).argmax() == JUMP
+
+
+def test_feet_slide_as_far_as_they_go(findings: TakeFindings) -> None:
+    assert feet_of(findings).contacts == ()
+    stands = np.zeros(FRAMES, dtype=bool)
+    stands[20:40] = stands[100:101] = True
+    feet = feet_of(replace(findings, contact={"left_foot": stands}))
+    (contact,) = feet.contacts
+    assert contact.stands == 2
+    assert contact.share == 21 / FRAMES
+    motion = findings.motion
+    path_m = motion.world_positions()[20:40, motion.joint_names.index("left_foot"), :2]
+    assert contact.worst_m == pytest.approx(np.linalg.norm(path_m - path_m.mean(axis=0), axis=1).max())
+    page = Reader(take_page(replace(findings, contact={"left_foot": stands})))
+    assert "the left foot goes" in page.text
+
+
+@pytest.mark.parametrize(
+    ("name", "limb"),
+    [("left_index", "left arm"), ("right_foot_index", "right leg"), ("mouth_left", "head"), ("left_hip", "left leg"),
+     ("thorax", "trunk"), ("right_eye_inner", "head"), ("left_clavicle", "left arm"), ("right_toe_end", "right leg"),
+     ("hips", "trunk"), ("neck_nose", "head"), ("left_forearm", "left arm")],
+)  # fmt: skip
+def test_limbs_by_name(name: str, limb: str) -> None:
+    assert limb_of(name) == limb
+
+
+def test_stretches_in_words() -> None:
+    mask = np.array([1, 0, 1, 1, 0, 1, 1, 1, 0, 1, 1], dtype=bool)
+    assert spans_of(mask) == [(0, 0), (2, 3), (5, 7), (9, 10)]
+    time_s = np.arange(11) / 10
+    assert spans_in_words(spans_of(mask), time_s) == "0.20 to 0.30 s, 0.50 to 0.70 s, 0.90 to 1.00 s and one more"
+    assert spans_in_words([(4, 4)], time_s) == "0.40 s"
+
+
+def test_lines_break_where_there_is_nothing() -> None:
+    assert line_over_time(np.array([0.0, 1.0, np.nan, 0.5]), 0, 1) == "M125.0 100.0L375.0 0.0M875.0 50.0h1"
+
+
+def test_a_browser_gets_the_movement_to_a_tenth_of_a_millimetre(findings: TakeFindings) -> None:
+    carried = json.loads(json.dumps(take_motion(findings, joints_of(findings))))
+    assert carried["stride"] == 1
+    xyz = np.frombuffer(base64.b64decode(carried["xyz"]), "<i2").reshape(FRAMES, 33, 3).astype(float)
+    lost = (xyz == -32768).any(axis=-1)
+    np.testing.assert_array_equal(lost, np.isnan(findings.keypoints.xyz_m[..., 0]))
+    xyz_m = np.array(carried["origin"]) + carried["step_m"] * xyz
+    np.testing.assert_allclose(xyz_m[~lost], findings.keypoints.xyz_m[~lost], atol=0.6e-4)
+    codes = np.frombuffer(base64.b64decode(carried["sigma"]), np.uint8).reshape(FRAMES, 33)
+    np.testing.assert_allclose(0.0005 * np.exp(codes[~lost] / 32), findings.keypoints.sigma_m[~lost], rtol=0.02)
+    status = np.frombuffer(base64.b64decode(carried["status"]), np.uint8).reshape(FRAMES, 33)
+    np.testing.assert_array_equal(status & 3 == 2, findings.guessed)
+    np.testing.assert_array_equal(status >> 2, findings.views)
+    bones = carried["bones"]
+    at = np.frombuffer(base64.b64decode(bones["xyz"]), "<i2").reshape(FRAMES, -1, 3)
+    motion = findings.motion
+    np.testing.assert_allclose(np.array(bones["origin"]) + bones["step_m"] * at, motion.world_positions(), atol=0.6e-4)
+    assert carried["jumps"] == [[JUMP, findings.keypoints.names.index("right_elbow"), 300]]
+
+
+def test_a_limb_that_nobody_sees_is_marked_as_guessed() -> None:
+    fine = take(faults=False)
+    filled = fine.keypoints.filled.copy()
+    arm = [fine.keypoints.names.index(f"left_{part}") for part in ("wrist", "pinky", "index", "thumb")]
+    filled[50:70, arm] = True
+    unseen = replace(fine, keypoints=replace(fine.keypoints, filled=filled))
+    bones = take_motion(unseen, joints_of(unseen))["bones"]
+    status = np.frombuffer(base64.b64decode(bones["status"]), np.uint8).reshape(FRAMES, -1)
+    hand, end, elbow = (bones["names"].index(name) for name in ("left_hand", "left_hand_end", "left_forearm"))
+    assert np.flatnonzero(status[:, hand] == 2).tolist() == list(range(50, 70))
+    np.testing.assert_array_equal(status[:, end], status[:, hand])
+    assert not status[:, elbow].any()
+
+
+def test_the_page_says_it(findings: TakeFindings) -> None:
+    page = Reader(take_page(findings))
+    for words in (
+        "USABLE WITH CARE".lower(),
+        "The left arm is known to 80 mm only in its worst moments and was hidden for 6 % of the take.",
+        "3.4 % to 0",
+        "right elbow1.67 s300 mm",
+        "Good to about 0.1 mm.",
+        "clapcap process studio --take dance",
+        "a&b.mp4 </td>",
+    ):
+        assert words in page.text
+    assert {"../calibration/report.html", "sync.html"} <= set(page.addresses)
+
+
+def test_the_findings_of_the_stages_are_shown(findings: TakeFindings) -> None:
+    said = {**findings.reports["triangulate"], "findings": ["cam2 followed somebody else for a while."]}
+    page = take_page(replace(findings, reports={**findings.reports, "triangulate": said}))
+    assert "cam2 followed somebody else for a while." in Reader(page).text
+
+
+def test_people_are_linked(findings: TakeFindings) -> None:
+    people = (Person("Person 1", "report.html", True), Person("Person 2", "person2/report.html", False))
+    page = Reader(take_page(replace(findings, people=people)))
+    assert "person2/report.html" in page.addresses
+    assert "report.html" not in page.addresses
+    assert "person2/report.html" not in Reader(take_page(findings)).addresses
+
+
+def test_nothing_is_asked_of_any_host(findings: TakeFindings) -> None:
+    page = take_page(findings)
+    ours = {"../calibration/report.html", "sync.html"}
+    addresses = [address for address in Reader(page).addresses if address not in ours]
+    assert addresses
+    assert all(address.startswith(("data:", "#")) for address in addresses)
+    style = "".join(re.findall(r"<style>(.*?)</style>", page, re.DOTALL))
+    assert "url(" not in style
+    assert "@import" not in style
+    assert "default-src 'none'" in page
+
+
+def test_what_the_user_named_is_shown_and_never_run(findings: TakeFindings) -> None:
+    names = (EVIL, *NAMES[1:])
+    named = replace(
+        findings,
+        session=EVIL,
+        take=EVIL,
+        command=EVIL,
+        keypoints=replace(findings.keypoints, camera_names=names),
+        observations=replace(findings.observations, camera_names=names),
+        cameras=cameras(names),
+        sources=(Source(EVIL, "good", (EVIL,), ""),),
+        settings=[(EVIL, EVIL)],
+        people=(Person(EVIL, "x.html", True),),
+    )
+    page = take_page(named)
+    found = Reader(page)
+    assert f"Take {' '.join(EVIL.split())}" in found.text
+    assert "{{ 7 * 7 }}" in found.text
+    assert not [tag for tag, attrs in found.tags if tag == "img" and attrs.get("src") == "x"]
+    assert not [tag for tag, attrs in found.tags if any(key.startswith("on") for key in attrs)]
+    for block in re.findall(r'<script type="application/json"[^>]*>(.*?)</script>', page, re.DOTALL):
+        json.loads(block)
+    assert page.count("<script") == 4  # the scene, the movement, and the two scripts
+
+
+def test_a_minute_at_sixty_frames_a_second_is_small() -> None:
+    minute = take(3600)
+    page = take_page(minute)
+    assert f'"frames": {MOST_FRAMES}' in page  # all of them are carried
+    assert len(page.encode()) <= 5_000_000
+
+
+def test_a_longer_take_carries_every_second_frame() -> None:
+    long = take(3700)
+    page = take_page(long)
+    assert '"frames": 1850' in page
+    assert "every 2. frame is played" in Reader(page).text
+    assert len(page.encode()) <= 5_000_000
+    assert f"[{JUMP // 2}, " in page
+
+
+def test_points_alone_make_a_page_too(findings: TakeFindings) -> None:
+    page = take_page(replace(findings, motion=None, landmarks={}, reports={}))
+    assert '"bones": null' in page
+    assert "Points as measured" in page
+
+
+def test_a_take_without_anybody_is_no_trouble() -> None:
+    fine = take(3, faults=False)
+    empty = replace(
+        fine,
+        keypoints=replace(
+            fine.keypoints,
+            xyz_m=np.full_like(fine.keypoints.xyz_m, np.nan),
+            sigma_m=np.full_like(fine.keypoints.sigma_m, np.nan),
+            reprojection_px=np.full_like(fine.keypoints.reprojection_px, np.nan),
+        ),
+        observations=replace(
+            fine.observations,
+            xy_px=np.full_like(fine.observations.xy_px, np.nan),
+            sigma_px=np.full_like(fine.observations.sigma_px, np.inf),
+        ),
+        motion=None,
+    )
+    found = Reader(take_page(empty))
+    assert "not usable" in found.text
+    assert "Two cameras or more see the body in 0 % of the take only." in found.text
+
+
+def test_frames_that_do_not_match_are_refused(findings: TakeFindings) -> None:
+    with pytest.raises(ValueError, match="keypoints have 240 frames, observations 100"):
+        replace(findings, observations=take(100, faults=False).observations)
+    assert len(walk(10).time_s) == 10
