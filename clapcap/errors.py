@@ -33,6 +33,10 @@ class TriangulationError(ClapcapError):
     """The views do not determine the points in space."""
 
 
+class CleanupError(ClapcapError):
+    """A motion cannot be cleaned up as asked."""
+
+
 class FitError(ClapcapError):
     """The bones cannot be fitted to the points."""
 
