@@ -16,6 +16,7 @@ from session.commands import (
     calibrate,
     cameras,
     check,
+    convert,
     demo,
     doctor,
     export,
@@ -23,6 +24,7 @@ from session.commands import (
     new,
     process,
     report,
+    retarget,
     sync,
     triangulate,
 )
@@ -57,7 +59,13 @@ def _options(
     pass
 
 
-for module in (new, board, sync, calibrate, cameras, check, process, report, export, demo, doctor, triangulate, fit):
+COMMANDS = (
+    *(new, board, sync, calibrate, cameras, check, process, report, export, retarget),
+    *(demo, doctor, triangulate, fit, convert),
+)
+"""In the order of `--help`: the whole job, then the rest, then single stages."""
+
+for module in COMMANDS:
     app.command(module.NAME, epilog=module.EXAMPLE)(module.command)
 
 

@@ -1,0 +1,1 @@
+"""A motion onto another rig: other names, other proportions, another rest pose."""
