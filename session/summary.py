@@ -46,4 +46,4 @@ def summary_table(session: Session, takes: Sequence[Recording], terminal: Termin
     for take in takes:
         terminal.say(f"{take.name}: {take.results}/")
         names = ", ".join(Manifest(take.results, session.root).report("files")["files"])
-        terminal.say(f"  {names}, keypoints3d.npz, motion.npz; look at overlay.png")
+        terminal.say(f"  {names}, keypoints3d.npz, motion.npz; look at report.html and overlay.png")
