@@ -34,6 +34,18 @@ LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "mediapipe", "av")
 RESULTS = ("keypoints3d.npz", "observations2d.npz", "motion.npz")
 """What the page of a person is made from; the last may be lacking."""
 
+OUTPUTS = (
+    ("_angles.csv", "joint angles as a table, with the names of gait labs"),
+    (".bvh", "the moving skeleton: Blender, Maya, MotionBuilder, Unreal, Unity"),
+    (".trc", "points in space: OpenSim"),
+    (".mot", "joint angles: OpenSim"),
+    (".c3d", "points in space: programs of gait labs"),
+    (".csv", "points in space as a table: spreadsheets, R, MATLAB"),
+    (".json", "points in space, frame by frame: your own programs"),
+    (".npz", "everything, without loss: Python"),
+)
+"""What the files beside the page are for, by how their names end; the first that fits."""
+
 DIGEST_DIGITS = 16
 """Of a digest, shown: enough to tell any two files apart."""
 
@@ -97,12 +109,20 @@ def _report_person(
     links = [_link(page, folder) for page in (calibration_page_file(session), sync_page_file(take))]
     others = [(name, _relative(take_page_file(other), folder)) for name, other in people] if len(people) > 1 else []
     files = [folder / name for name in RESULTS if (folder / name).exists()]
+    outputs = _outputs(folder, [*stages.manifest.report(f"files{_suffix(take, folder)}").get("files", ()), *RESULTS])
     clocks = refined_clocks(take) or take.results / "time_map.json"
     stage = Stage(
         f"report{_suffix(take, folder)}",
         [*files, session.cameras_file, clocks],
         [page_file],
-        {"reports": reports, "settings": settings, "solve": solve, "links": links, "people": others},
+        {
+            "reports": reports,
+            "settings": settings,
+            "solve": solve,
+            "links": links,
+            "people": others,
+            "outputs": outputs,
+        },
     )
 
     def make() -> Mapping[str, Any]:
@@ -138,6 +158,7 @@ def _report_person(
             people=tuple(
                 Person(name, link, other == folder) for (name, link), (_, other) in zip(others, people, strict=False)
             ),
+            outputs=outputs,
         )
         page = take_page(findings)
         with written_whole(page_file) as partial:
@@ -157,6 +178,15 @@ def _reports(take: Recording, folder: Path, manifest: Manifest) -> dict[str, dic
     """Return what the stages said of a person."""
     suffix = _suffix(take, folder)
     return {name: manifest.report(name + suffix) for name in ("triangulate", "fit")}
+
+
+def _outputs(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Return (name, what it is for) of the files that there are."""
+    return [
+        (name, next((words for ending, words in OUTPUTS if name.endswith(ending)), ""))
+        for name in names
+        if (folder / name).exists()
+    ]
 
 
 def _landmarks(skeleton: str, points: Sequence[str]) -> dict[str, list[str]]:

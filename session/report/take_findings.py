@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +86,8 @@ class TakeFindings:
         (name, digest): inputs and results.
     people
         Everybody who was processed; empty for one person.
+    outputs
+        (name, what it is for) of the files beside the page that other programs read.
     """
 
     session: str
@@ -102,7 +104,8 @@ class TakeFindings:
     sources: tuple[Source, ...]
     settings: Sequence[tuple[str, str]]
     files: Sequence[tuple[str, str]] = ()
-    people: tuple[Person, ...] = field(default=())
+    people: tuple[Person, ...] = ()
+    outputs: Sequence[tuple[str, str]] = ()
 
     def __post_init__(self) -> None:
         if self.keypoints.names != self.observations.names:
