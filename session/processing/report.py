@@ -42,7 +42,9 @@ OUTPUTS = (
     (".c3d", "points in space: programs of gait labs"),
     (".csv", "points in space as a table: spreadsheets, R, MATLAB"),
     (".json", "points in space, frame by frame: your own programs"),
-    (".npz", "everything, without loss: Python"),
+    ("keypoints3d.npz", "points in space with their deviations, without loss: Python"),
+    ("observations2d.npz", "what each camera saw, and how far it was trusted: Python"),
+    ("motion.npz", "the fitted bones, without loss: Python"),
 )
 """What the files beside the page are for, by how their names end; the first that fits."""
 
