@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
+
+if TYPE_CHECKING:  # Blender's own Python, in which the add-on holds motions, has no scipy
+    from scipy.spatial.transform import Rotation
 
 Array = npt.NDArray[np.float64]
 
@@ -86,6 +89,8 @@ class Motion:
         return rotation
 
     def _forward(self) -> tuple[Array, list[Rotation]]:
+        from scipy.spatial.transform import Rotation
+
         frames, joints = self.rotation_xyzw.shape[:2]
         position = np.empty((frames, joints, 3))
         rotation: list[Rotation] = []

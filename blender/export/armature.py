@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
 from blender.export.actions import Action
+from retarget.rigs.turns import matrices, quaternions
 from skeleton.motion import Motion
 
 Array = npt.NDArray[np.float64]
@@ -106,12 +106,12 @@ def build_armature(bpy: Any, bones: Bones, name: str) -> Any:
 def animate(armature: Any, action: Action, motion: Motion, bones: Bones, frames: Array) -> None:
     """Set the motion's keyframes, one at each of `frames` (frames,), which may lie between whole frames."""
     for bone, joint in bones.joint.items():
-        axes = Rotation.from_matrix(bones.axes[bone])
-        local = (axes.inv() * Rotation.from_quat(motion.rotation_xyzw[:, joint]) * axes).as_quat()
+        axes = bones.axes[bone]
+        local = quaternions(axes.T @ matrices(motion.rotation_xyzw[:, joint]) @ axes)
         wxyz = continuous(local)[:, [3, 0, 1, 2]]
         action.key(f'pose.bones["{bone}"].rotation_quaternion', frames, wxyz)
         if bones.parent[bone] is None:
-            action.key(f'pose.bones["{bone}"].location', frames, axes.inv().apply(motion.root_m - bones.head_m[bone]))
+            action.key(f'pose.bones["{bone}"].location', frames, (motion.root_m - bones.head_m[bone]) @ axes)
 
 
 def continuous(quaternions: Array) -> Array:

@@ -12,10 +12,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
 from blender.export.actions import Action
 from blender.export.armature import Bones, continuous
+from retarget.rigs.transfer import placed
+from retarget.rigs.turns import quaternions, turned
 from skeleton.motion import Motion
 
 Array = npt.NDArray[np.float64]
@@ -71,7 +72,7 @@ def add_handles(bpy: Any, armature: Any, action: Action, motion: Motion, bones: 
     handles, deforming = (data.collections.new(name) for name in (HANDLES, DEFORMING))
     for bone in data.bones:
         (deforming if bone.name in bones.joint else handles).assign(bone)
-    position, rotation = motion.world_positions(), motion.world_rotations()
+    position, rotation = placed(motion)
     for limb in limbs:
         _follow(armature, action, limb, bones, position, rotation, frames)
         _lead(armature, limb)
@@ -92,27 +93,25 @@ def _follow(
     limb: Limb,
     bones: Bones,
     position: Array,
-    rotation: list[Rotation],
+    rotation: Array,
     frames: Array,
 ) -> None:
     """Key the handle and the pole along the motion."""
     for name in (_handle(limb), _pole(limb)):
         armature.pose.bones[name].rotation_mode = "QUATERNION"
-    root, middle, end = (position[:, bones.joint[bone]] for bone in (limb.upper, limb.lower, limb.end))
-    axes = Rotation.from_matrix(bones.axes[limb.end])
-    turned = (axes.inv() * rotation[bones.joint[limb.end]] * axes).as_quat()
+    root, middle, end = (position[bones.joint[bone]] for bone in (limb.upper, limb.lower, limb.end))
+    axes = bones.axes[limb.end]
+    local = quaternions(axes.T @ rotation[bones.joint[limb.end]] @ axes)
     path = f'pose.bones["{_handle(limb)}"]'
-    action.key(f"{path}.location", frames, axes.inv().apply(end - bones.head_m[limb.end]))
-    action.key(f"{path}.rotation_quaternion", frames, continuous(turned)[:, [3, 0, 1, 2]])
+    action.key(f"{path}.location", frames, (end - bones.head_m[limb.end]) @ axes)
+    action.key(f"{path}.rotation_quaternion", frames, continuous(local)[:, [3, 0, 1, 2]])
     pole = middle + POLE_M * pole_directions(limb, bones, root, middle, end, rotation)
     bone = armature.data.bones[_pole(limb)]
-    axes = Rotation.from_matrix(np.array(bone.matrix_local)[:3, :3])
-    action.key(f'pose.bones["{_pole(limb)}"].location', frames, axes.inv().apply(pole - np.array(bone.head_local)))
+    axes = np.array(bone.matrix_local)[:3, :3]
+    action.key(f'pose.bones["{_pole(limb)}"].location', frames, (pole - np.array(bone.head_local)) @ axes)
 
 
-def pole_directions(
-    limb: Limb, bones: Bones, root: Array, middle: Array, end: Array, rotation: list[Rotation]
-) -> Array:
+def pole_directions(limb: Limb, bones: Bones, root: Array, middle: Array, end: Array, rotation: Array) -> Array:
     """Return where the middle joint points, (frames, 3) unit vectors in the world.
 
     Off the line from the limb's root to its end, as far as the limb is bent; when it is straight, as the upper bone
@@ -121,7 +120,7 @@ def pole_directions(
     line = (end - root) / np.linalg.norm(end - root, axis=1, keepdims=True)
     off = middle - root
     off = off - (off * line).sum(axis=1, keepdims=True) * line
-    rolled = limb.bends * rotation[bones.joint[limb.upper]].apply(bones.axes[limb.upper][:, 2])
+    rolled = limb.bends * turned(rotation[bones.joint[limb.upper]], bones.axes[limb.upper][:, 2])
     rolled = rolled - (rolled * line).sum(axis=1, keepdims=True) * line
     share = np.clip(np.linalg.norm(off, axis=1, keepdims=True) / STRAIGHT_M, 0, 1)
     # Bent the wrong way, as limits allow by a few degrees, the pole stays where it belongs.

@@ -12,12 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.sparse import coo_matrix, csr_matrix
-from scipy.sparse.linalg import splu
-from scipy.spatial.transform import Rotation
 
 from retarget.rigs.rig import SIDES, Rig
-from retarget.rigs.transfer import reach
+from retarget.rigs.transfer import placed, reach
+from retarget.rigs.turns import from_vectors, shortest, turned
 from skeleton.motion import Motion
 
 Array = npt.NDArray[np.float64]
@@ -61,7 +59,7 @@ class Contacts:
 
 def find_contacts(motion: Motion, rig: Rig) -> Contacts:
     """Find when the source's feet stand: slow, and near the lowest they ever are."""
-    position = motion.world_positions()
+    position, _ = placed(motion)
     scale = rig.leg_m() / USUAL_LEG_M
     standing = {}
     for side in SIDES:
@@ -69,7 +67,7 @@ def find_contacts(motion: Motion, rig: Rig) -> Contacts:
             role = f"{side}_{part}"
             if role not in rig.role:
                 continue
-            path = position[:, rig.role[role]]
+            path = position[rig.role[role]]
             speed = np.linalg.norm(np.gradient(path, motion.time_s, axis=0), axis=1) if len(path) > 1 else np.zeros(1)
             # A take in which the foot never stands has no floor here: nothing is slow enough, then.
             floor = float(np.quantile(path[:, 2], 0.05))
@@ -106,7 +104,7 @@ class Stand:
 
 
 def plant_root(
-    target: Rig, rotations: list[Rotation], root_m: Array, contacts: Contacts, time_s: Array
+    target: Rig, rotations: Array, root_m: Array, contacts: Contacts, time_s: Array
 ) -> tuple[Array, list[Stand]]:
     """Return the root's path (frames, 3) that keeps standing feet at their places, and these places."""
     stretches = [
@@ -117,57 +115,78 @@ def plant_root(
     ]
     if not stretches or len(time_s) < 3:
         return root_m, []
-    frames = len(time_s)
     from_root = {role: reach(target, rotations, target.role[role]) for role in contacts.standing if role in target.role}
-    rows, columns, values, right = [], [], [], []
-    count = 0
+    # Unknowns: the root's departure from the scaled path in every frame, and the place of every stand. The places are
+    # eliminated: their columns are few, and what couples the frames otherwise is a band of five.
+    frames = len(time_s)
+    band = _departure_terms(time_s)
+    towards = np.zeros((frames, 3))
+    columns = np.zeros((frames, len(stretches)))
+    place_weight, place_pull = np.zeros(len(stretches)), np.zeros((len(stretches), 3))
+    weight = 1 / PLANTED_M**2
     for k, (role, start, stop) in enumerate(stretches):
-        n = stop - start
-        rows += [np.arange(count, count + n)] * 2
-        columns += [np.arange(start, stop), np.full(n, frames + k)]
-        values += [np.full(n, 1 / PLANTED_M), np.full(n, -1 / PLANTED_M)]
-        right.append(-(root_m[start:stop] + from_root[role][start:stop]) / PLANTED_M)
-        count += n
-    # Places come as departures too: on the floor where the source's foot is, the height as the target's rest has it.
-    for k, (role, start, stop) in enumerate(stretches):
-        place = (root_m + from_root[role])[start:stop].mean(axis=0)
-        place[2] = target.rest_m[target.role[role], 2]
-        rows.append(np.array([count]))
-        columns.append(np.array([frames + k]))
-        values.append(np.array([1 / PLACED_M]))
-        right.append(place[None] / PLACED_M)
-        count += 1
-    step = np.diff(time_s)
-    width = (step[:-1] + step[1:]) / 2
-    middle = np.arange(1, frames - 1)
-    second = {-1: 1 / (step[:-1] * width), 0: -(1 / step[:-1] + 1 / step[1:]) / width, 1: 1 / (step[1:] * width)}
-    for offset, value in second.items():
-        rows.append(count + middle - 1)
-        columns.append(middle + offset)
-        values.append(value * np.sqrt(width) / ACCELERATED)
-    right.append(np.zeros((frames - 2, 3)))
-    count += frames - 2
-    rows.append(count + np.arange(frames))
-    columns.append(np.arange(frames))
-    values.append(np.sqrt(np.median(step)) / DEPARTED * np.ones(frames))
-    right.append(np.zeros((frames, 3)))
-    count += frames
-    size = frames + len(stretches)
-    A: csr_matrix = coo_matrix(
-        (np.concatenate(values), (np.concatenate(rows), np.concatenate(columns))), shape=(count, size)
-    ).tocsr()
-    normal = (A.T @ A).tocsc()
-    solved = splu(normal).solve(A.T @ np.concatenate(right))
-    path: Array = root_m + solved[:frames]
-    stands = [Stand(role, start, stop, solved[frames + k]) for k, (role, start, stop) in enumerate(stretches)]
+        foot = (root_m + from_root[role])[start:stop]
+        band[0, start:stop] += weight
+        towards[start:stop] -= weight * foot
+        columns[start:stop, k] = -weight
+        # On the floor where the source's foot is, at the height that the rig's own rest has.
+        usual = foot.mean(axis=0)
+        usual[2] = target.rest_m[target.role[role], 2]
+        place_weight[k] = weight * (stop - start) + 1 / PLACED_M**2
+        place_pull[k] = weight * foot.sum(axis=0) + usual / PLACED_M**2
+    solved = solve_banded(band, np.concatenate([towards, columns], axis=1))
+    of_towards, of_columns = solved[:, :3], solved[:, 3:]
+    reduced = np.diag(place_weight) - columns.T @ of_columns
+    places = np.linalg.solve(reduced, place_pull - columns.T @ of_towards)
+    path: Array = root_m + of_towards - of_columns @ places
+    stands = [Stand(role, start, stop, places[k]) for k, (role, start, stop) in enumerate(stretches)]
     return path, stands
 
 
-def plant_feet(
-    target: Rig, rotations: list[Rotation], root_m: Array, stands: list[Stand], time_s: Array
-) -> list[Rotation]:
+def _departure_terms(time_s: Array) -> Array:
+    """Return what a departure costs by its size and acceleration: band (3, frames), [k, i] links frames i and i + k."""
+    frames = len(time_s)
+    step = np.diff(time_s)
+    width = (step[:-1] + step[1:]) / 2
+    before, after = 1 / (step[:-1] * width), 1 / (step[1:] * width)
+    weight = width / ACCELERATED**2
+    middle = -(before + after)
+    band = np.zeros((3, frames))
+    band[0] += float(np.median(step)) / DEPARTED**2
+    for shift, value in ((0, before), (1, middle), (2, after)):
+        band[0, shift : frames - 2 + shift] += weight * value**2
+    band[1, : frames - 2] += weight * before * middle
+    band[1, 1 : frames - 1] += weight * middle * after
+    band[2, : frames - 2] += weight * before * after
+    return band
+
+
+def solve_banded(band: Array, right: Array) -> Array:
+    """Solve A x = right (n, k) for a symmetric positive A of half bandwidth 2, band[j, i] = A[i + j, i]: Cholesky."""
+    n = band.shape[1]
+    factor = np.zeros((n, 3))
+    x = np.array(right, dtype=np.float64)
+    for i in range(n):  # a recursion: five numbers a step, and the right-hand sides at once
+        two = band[2, i - 2] / factor[i - 2, 0] if i > 1 else 0.0
+        one = (band[1, i - 1] - two * (factor[i - 1, 2] if i > 1 else 0.0)) / factor[i - 1, 0] if i else 0.0
+        factor[i] = np.sqrt(band[0, i] - one * one - two * two), two, one
+        if i:
+            x[i] -= one * x[i - 1]
+        if i > 1:
+            x[i] -= two * x[i - 2]
+        x[i] /= factor[i, 0]
+    for i in range(n - 1, -1, -1):
+        if i + 1 < n:
+            x[i] -= factor[i + 1, 2] * x[i + 1]
+        if i + 2 < n:
+            x[i] -= factor[i + 2, 1] * x[i + 2]
+        x[i] /= factor[i, 0]
+    return x
+
+
+def plant_feet(target: Rig, rotations: Array, root_m: Array, stands: list[Stand], time_s: Array) -> Array:
     """Return the rotations with the legs bent so that standing feet are exactly at their places."""
-    turned = list(rotations)
+    bent = rotations.copy()
     for side in SIDES:
         foot = target.role[f"{side}_foot"]
         ankle = root_m + reach(target, rotations, foot)
@@ -179,13 +198,13 @@ def plant_feet(
             to_ankle = np.zeros((stand.stop - stand.start, 3))
             if stand.role.endswith("_toe"):
                 rest = target.rest_m[foot] - target.rest_m[target.role[stand.role]]
-                to_ankle = rotations[foot][inside].apply(rest)
+                to_ankle = turned(rotations[foot, inside], rest)
             correction[inside] = stand.place_m + to_ankle - ankle[inside]
             held[inside] = True
         if not held.any():
             continue
-        _bend_leg(target, turned, side, root_m, _faded(correction, held, time_s))
-    return turned
+        _bend_leg(target, bent, side, root_m, _faded(correction, held, time_s))
+    return bent
 
 
 def _faded(correction: Array, held: Mask, time_s: Array) -> Array:
@@ -202,7 +221,7 @@ def _faded(correction: Array, held: Mask, time_s: Array) -> Array:
     return faded
 
 
-def _bend_leg(target: Rig, rotations: list[Rotation], side: str, root_m: Array, correction: Array) -> None:
+def _bend_leg(target: Rig, rotations: Array, side: str, root_m: Array, correction: Array) -> None:
     """Move a leg's ankle by `correction` (frames, 3): the knee opens or closes, then the leg turns to the place.
 
     The knee stays in its plane but for the leg's own turn, and the foot keeps its direction.
@@ -220,7 +239,7 @@ def _bend_leg(target: Rig, rotations: list[Rotation], side: str, root_m: Array, 
     axis = np.cross(ankle - hip, knee - hip)
     size = np.linalg.norm(axis, axis=1, keepdims=True)
     # A straight leg has no plane: its knee bends to the front.
-    front = np.cross(ankle - hip, rotations[thigh].apply(target.front))
+    front = np.cross(ankle - hip, turned(rotations[thigh], target.front))
     axis = np.where(size > 1e-5, axis / np.maximum(size, 1e-12), front / np.linalg.norm(front, axis=1, keepdims=True))
 
     def at_hip(distance: Array) -> Array:
@@ -230,20 +249,11 @@ def _bend_leg(target: Rig, rotations: list[Rotation], side: str, root_m: Array, 
         return np.asarray(np.arccos(np.clip((upper**2 + lower**2 - distance**2) / (2 * upper * lower), -1, 1)))
 
     # About the axis, the knee lies on the positive side of the line from hip to ankle.
-    hip_turn = Rotation.from_rotvec(axis * (at_hip(length) - at_hip(now))[:, None])
-    knee_turn = Rotation.from_rotvec(axis * (at_knee(length) - at_knee(now))[:, None])
+    hip_turn = from_vectors(axis * (at_hip(length) - at_hip(now))[:, None])
+    knee_turn = from_vectors(axis * (at_knee(length) - at_knee(now))[:, None])
     line = (ankle - hip) / now[:, None]
     towards = (wanted - hip) / np.linalg.norm(wanted - hip, axis=1, keepdims=True)
-    swing = _shortest(line, towards)
+    swing = shortest(line, towards)
     moved = np.linalg.norm(correction, axis=1) > 0
-    for joint, turn in ((thigh, swing * hip_turn), (shin, swing * hip_turn * knee_turn)):
-        turned = (turn * rotations[joint]).as_quat()
-        rotations[joint] = Rotation.from_quat(np.where(moved[:, None], turned, rotations[joint].as_quat()))
-
-
-def _shortest(first: Array, second: Array) -> Rotation:
-    """Return the shortest rotations from unit vectors to others, (frames, 3) each."""
-    cross = np.cross(first, second)
-    sine = np.linalg.norm(cross, axis=1, keepdims=True)
-    angle = np.arctan2(sine, (first * second).sum(axis=1, keepdims=True))
-    return Rotation.from_rotvec(np.where(sine > 1e-12, cross / np.maximum(sine, 1e-12) * angle, 0.0))
+    for joint, turn in ((thigh, swing @ hip_turn), (shin, swing @ hip_turn @ knee_turn)):
+        rotations[joint, moved] = (turn @ rotations[joint])[moved]

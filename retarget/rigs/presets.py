@@ -56,7 +56,7 @@ class Preset:
 
 def preset_names() -> tuple[str, ...]:
     """Return the names of the presets that ship."""
-    folder = resources.files("retarget.rigs") / "presets"
+    folder = resources.files(__package__) / "presets"
     return tuple(sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml")))
 
 
@@ -81,7 +81,7 @@ def load_preset(name: str | Path) -> Preset:
                 f'no preset is called "{name}": needed one of {", ".join(preset_names())}, or a TOML file of your own.'
             )
         where = f"preset {name}"
-        text = (resources.files("retarget.rigs") / "presets" / f"{name}.toml").read_text(encoding="utf-8")
+        text = (resources.files(__package__) / "presets" / f"{name}.toml").read_text(encoding="utf-8")
     try:
         table = tomllib.loads(text)
         bones = {str(role): _names(value) for role, value in table["bones"].items()}

@@ -9,7 +9,7 @@ import numpy as np
 
 from retarget.rigs.planting import find_contacts, plant_feet, plant_root
 from retarget.rigs.rig import Rig
-from retarget.rigs.transfer import scaled_root, to_motion, world_rotations
+from retarget.rigs.transfer import placed, scaled_root, to_motion, world_rotations
 from skeleton.motion import Motion
 
 
@@ -66,9 +66,9 @@ def retarget_motion(
     root_m, stands = plant_root(target_rig, rotations, root_m, contacts, motion.time_s)
     rotations = plant_feet(target_rig, rotations, root_m, stands, motion.time_s)
     moved = to_motion(target_rig, rotations, root_m, target.rest_offset_m, motion.time_s)
-    position = moved.world_positions()
+    position, _ = placed(moved)
     drift = [
-        float(np.linalg.norm(position[s.start : s.stop, target_rig.role[s.role]] - s.place_m, axis=1).max())
+        float(np.linalg.norm(position[target_rig.role[s.role], s.start : s.stop] - s.place_m, axis=1).max())
         for s in stands
     ]
     parts = tuple(role for role in target_rig.role if role in source_rig.role)

@@ -11,16 +11,33 @@ from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
-from scipy.spatial.transform import Rotation
 
 from retarget.rigs.rig import SIDES, TRUNK, Rig
+from retarget.rigs.turns import from_vectors, matrices, quaternions, to_vectors, turned
 from skeleton.motion import Motion
 
 Array = npt.NDArray[np.float64]
 
 
-def world_rotations(motion: Motion, source: Rig, target: Rig) -> list[Rotation]:
-    """Return the target's joints' rotations in the world, one Rotation (frames,) a joint; at rest they are identities.
+def placed(motion: Motion) -> tuple[Array, Array]:
+    """Return a motion's joints in the world: positions (joints, frames, 3) in metres, rotations (joints, frames, 3, 3).
+
+    Forward kinematics, as `Motion` has it.
+    """
+    frames, joints = motion.rotation_xyzw.shape[:2]
+    position, rotation = np.empty((joints, frames, 3)), np.empty((joints, frames, 3, 3))
+    for joint, parent in enumerate(motion.parents):
+        local = matrices(motion.rotation_xyzw[:, joint])
+        if parent < 0:
+            position[joint], rotation[joint] = motion.root_m, local
+        else:
+            position[joint] = position[parent] + turned(rotation[parent], motion.rest_offset_m[joint])
+            rotation[joint] = rotation[parent] @ local
+    return position, rotation
+
+
+def world_rotations(motion: Motion, source: Rig, target: Rig) -> Array:
+    """Return the target's joints' rotations in the world, (joints, frames, 3, 3); at rest they are identities.
 
     Parameters
     ----------
@@ -29,85 +46,68 @@ def world_rotations(motion: Motion, source: Rig, target: Rig) -> list[Rotation]:
     source, target
         The rigs; parts that either lacks follow their parents.
     """
-    of_source = motion.world_rotations()
-    frames = len(motion.time_s)
-    place = {joint: role for role, joint in target.role.items() if role in source.role and not _is_finger(role)}
-    found: list[Rotation | None] = [None] * len(target.joint_names)
-    for joint, role in place.items():
-        turn = Rotation.from_matrix(source.frame(role) @ target.frame(role).T)
-        found[joint] = of_source[source.role[role]] * turn
+    _, of_source = placed(motion)
+    roles = {joint: role for role, joint in target.role.items() if role in source.role and not _is_finger(role)}
+    found: dict[int, Array] = {}
+    for joint, role in roles.items():
+        found[joint] = of_source[source.role[role]] @ (source.frame(role) @ target.frame(role).T)
     _share_bends(found, target)
-    whole: list[Rotation] = []
+    still = np.broadcast_to(np.eye(3), (len(motion.time_s), 3, 3))
+    whole = np.empty((len(target.joint_names), *still.shape))
     for joint, parent in enumerate(target.parents):
-        rotation = found[joint]
-        if rotation is None:
-            rotation = whole[parent] if parent >= 0 else Rotation.identity(frames)
-        whole.append(rotation)
+        whole[joint] = found.get(joint, whole[parent] if parent >= 0 else still)
     return whole
 
 
-def to_motion(target: Rig, rotations: list[Rotation], root_m: Array, rest_offset_m: Array, time_s: Array) -> Motion:
+def to_motion(target: Rig, rotations: Array, root_m: Array, rest_offset_m: Array, time_s: Array) -> Motion:
     """Return the motion of a rig whose joints are turned so in the world, its root at `root_m` (frames, 3)."""
     local = np.empty((len(time_s), len(rotations), 4))
     for joint, parent in enumerate(target.parents):
-        turned = rotations[joint] if parent < 0 else rotations[parent].inv() * rotations[joint]
-        local[:, joint] = turned.as_quat()
+        local[:, joint] = quaternions(
+            rotations[joint] if parent < 0 else rotations[parent].swapaxes(1, 2) @ rotations[joint]
+        )
     return Motion(target.joint_names, target.parents, rest_offset_m, local, root_m, time_s)
 
 
-def scaled_root(motion: Motion, source: Rig, target: Rig, rotations: list[Rotation]) -> Array:
+def scaled_root(motion: Motion, source: Rig, target: Rig, rotations: Array) -> Array:
     """Return the path of the target's root (frames, 3), metres: the middle of its hips goes the source's way, scaled.
 
     The scale is that of the legs, so that steps fit and feet come to the floor as the source's do.
     """
-    position = motion.world_positions()
-    hips = (position[:, source.role["left_thigh"]] + position[:, source.role["right_thigh"]]) / 2
-    middle = target.leg_m() / source.leg_m() * hips
-    root = int(np.flatnonzero(target.parents < 0)[0])
+    position, _ = placed(motion)
+    hips = (position[source.role["left_thigh"]] + position[source.role["right_thigh"]]) / 2
+    path = target.leg_m() / source.leg_m() * hips
     # From the root to the middle of the hips, through the joints between: they may turn.
-    away = np.zeros_like(middle)
     for side in SIDES:
-        away += _reach(target, rotations, root, target.role[f"{side}_thigh"]) / 2
-    path: Array = middle - away
-    return path
+        path = path - reach(target, rotations, target.role[f"{side}_thigh"]) / 2
+    return np.asarray(path)
 
 
-def _reach(rig: Rig, rotations: list[Rotation], start: int, end: int) -> Array:
-    """Return the vector (frames, 3) from a joint to one below it."""
-    total = np.zeros((len(rotations[0]), 3))
-    while end != start:
-        parent = int(rig.parents[end])
-        total += rotations[parent].apply(rig.rest_m[end] - rig.rest_m[parent])
-        end = parent
+def reach(rig: Rig, rotations: Array, joint: int) -> Array:
+    """Return the vector (frames, 3), metres, from the rig's root to a joint, its joints turned so in the world."""
+    total = np.zeros((rotations.shape[1], 3))
+    parent = int(rig.parents[joint])
+    while parent >= 0:
+        total += turned(rotations[parent], rig.rest_m[joint] - rig.rest_m[parent])
+        joint, parent = parent, int(rig.parents[parent])
     return total
-
-
-def reach(rig: Rig, rotations: list[Rotation], joint: int) -> Array:
-    """Return the vector (frames, 3), metres, from the rig's root to a joint."""
-    return _reach(rig, rotations, int(np.flatnonzero(rig.parents < 0)[0]), joint)
 
 
 def _is_finger(role: str) -> bool:
     return role.endswith(("_index", "_pinky"))
 
 
-def _share_bends(found: list[Rotation | None], target: Rig) -> None:
+def _share_bends(found: dict[int, Array], target: Rig) -> None:
     """Turn the joints between two parts of the trunk by their share of the way from the lower to the upper."""
     trunk = [target.role[role] for role in TRUNK if role in target.role]
     for lower, upper in pairwise(trunk):
-        between = []
+        between: list[int] = []
         joint = int(target.parents[upper])
         while joint >= 0 and joint != lower:
             between.append(joint)
             joint = int(target.parents[joint])
-        low, high = found[lower], found[upper]
-        if joint != lower or not between or low is None or high is None:
+        if joint != lower or lower not in found or upper not in found:
             continue
+        way = to_vectors(found[lower].swapaxes(1, 2) @ found[upper])
         for place, joint in enumerate(reversed(between), 1):
-            if found[joint] is None:
-                found[joint] = _between(low, high, place / (len(between) + 1))
-
-
-def _between(first: Rotation, second: Rotation, share: float) -> Rotation:
-    """Return the rotations that are `share` of the way from the first to the second."""
-    return first * Rotation.from_rotvec(share * (first.inv() * second).as_rotvec())
+            found.setdefault(joint, found[lower] @ from_vectors(place / (len(between) + 1) * way))
