@@ -53,6 +53,8 @@ MAX_VOTES, MAX_CANDIDATES, REFINED = 400, 24, 6
 SHARED = 0.01
 # Steady noise steps up by this at the sharpest moments of a minute (mean over the bands).
 NOISE_STEP_DB = 2.5
+# Onsets of two tracks that lie so close together in an alignment are of one sound; those of a track are 0.1 s apart.
+SAME_S = 0.03
 # Coherences of one onset at two candidates differ by this much of evidence from noise alone.
 DIFFERENCE = 0.15
 # The features' correlation: bands are joined and hops paired.
@@ -136,9 +138,12 @@ def align(first: Hearing, second: Hearing) -> PairAlignment | None:
             distinct.append(alignment)
     if not distinct:
         return None
-    # The best is the one that no other beats, not the one of the highest score, to which a loop of music adds at every
-    # beat.
-    alone = _alone([alignment.evidence for alignment in distinct])
+    return _judged(first, second, distinct)
+
+
+def _judged(first: Hearing, second: Hearing, distinct: list[Alignment]) -> PairAlignment:
+    """Return the one that no other beats, not that of the highest score: a loop of music adds to it at every beat."""
+    alone = unshared_evidence(distinct, len(first.onsets.time_s))
     ratios = [
         max((_rivalry(distinct, alone, one, other) for other in range(len(distinct)) if other != one), default=0.0)
         for one in range(len(distinct))
@@ -148,13 +153,23 @@ def align(first: Hearing, second: Hearing) -> PairAlignment | None:
     return PairAlignment(distinct[best], others, ratios[best], _agreement(first, second, distinct[best]))
 
 
-def _alone(evidence: list[Array]) -> list[Array]:
-    """Return what each onset says for each alignment and for no other."""
-    table = np.nan_to_num(np.array(evidence))
-    order = np.sort(table, axis=0)
-    highest = order[-1]
-    second = order[-2] if len(order) > 1 else np.zeros_like(highest)
-    return [np.where(row == highest, row - second, 0.0) for row in table]
+def unshared_evidence(alignments: list[Alignment], count: int) -> list[Array]:
+    """Return what each onset says for each alignment and for no other; the first `count` are the first track's.
+
+    An onset lies outside of a short track in most alignments. Whether it repeats, the onset of the other track that it
+    was found at tells, as a beat of a loop is found at every beat; where there is none, it counts as repeating.
+    """
+    ours = np.arange(alignments[0].coherence.size) < count
+    table = np.nan_to_num(np.array([alignment.evidence for alignment in alignments]))
+    alone = []
+    for place, alignment in enumerate(alignments):
+        elsewhere = np.delete(table, place, axis=0).max(axis=0, initial=0.0)
+        apart_s = np.abs(alignment.first_s[:, None] - alignment.first_s)
+        same = np.nan_to_num(apart_s, nan=np.inf) <= SAME_S
+        shared = np.where(same, elsewhere, 0.0).max(axis=1, initial=0.0)
+        met = (same & (ours[:, None] != ours)).any(axis=1)
+        alone.append(np.where(met, np.maximum(table[place] - shared, 0.0), 0.0))
+    return alone
 
 
 def _rivalry(alignments: list[Alignment], alone: list[Array], one: int, other: int) -> float:
