@@ -89,7 +89,7 @@ def test_bones_never_change_their_length(demo: Path) -> None:
 def test_all_formats_hold_the_same_points(demo: Path) -> None:
     results = demo / "results" / TAKE
     exact = load_keypoints3d(results / "keypoints3d.npz")
-    for suffix, tolerance_m in ((".trc", 1e-5), (".csv", 1e-9), (".json", 1e-9)):
+    for suffix, tolerance_m in ((".trc", 1e-5), (".csv", 1e-9), (".json", 1e-9), (".c3d", 1e-6)):
         other = load_keypoints3d(results / f"{TAKE}{suffix}")
         assert other.names == exact.names
         np.testing.assert_allclose(other.xyz_m, exact.xyz_m, atol=tolerance_m)
