@@ -35,6 +35,16 @@ class DetectedPerson:
     world_m: Array | None
 
 
+def coincide(first: DetectedPerson, second: DetectedPerson) -> bool:
+    """Tell whether two detections in a picture are of one person: half of the points lie almost on each other."""
+    both = np.isfinite(first.xy_px).all(axis=-1) & np.isfinite(second.xy_px).all(axis=-1)
+    if not both.any():
+        return False
+    apart_px = np.linalg.norm(first.xy_px[both] - second.xy_px[both], axis=-1)
+    size_px = max(float(np.linalg.norm(np.ptp(person.xy_px[both], axis=0))) for person in (first, second))
+    return float(np.median(apart_px)) <= SAME_SHARE * size_px
+
+
 class Detector(Protocol):
     """Finds people in the frames of one video, which it is shown once and in order: it may track."""
 
@@ -57,6 +67,10 @@ class Detector(Protocol):
         """Free what the detector holds."""
 
 
+# Two detections are of one person when half of the points lie within this share of the person's size: MediaPipe finds
+# one person twice within 0.03, two people who cross come no closer than 0.1 (rendered crossing, benchmarks.people).
+SAME_SHARE = 0.06
+
 PEOPLE = 2
 """People looked for in a picture, at most.
 
@@ -67,8 +81,10 @@ MOST_PEOPLE = 8
 
 def _open_mediapipe(model_path: Path | None, people: int) -> Detector:
     from detect.mediapipe_pose import MediaPipePose  # heavy: TensorFlow Lite
+    from detect.second_look import SecondLook
 
-    return MediaPipePose(model_path, people)
+    detector = MediaPipePose(model_path, people)
+    return SecondLook(detector, people) if people > 1 else detector
 
 
 DETECTORS: Mapping[str, Callable[[Path | None, int], Detector]] = {"mediapipe": _open_mediapipe}

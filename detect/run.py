@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from clapcap.errors import ClapcapError, DetectionError
 from clapcap.progress import Progress, silent
-from detect.detector import DETECTORS, PEOPLE, DetectedPerson, Detector, open_detector
+from detect.detector import DETECTORS, PEOPLE, DetectedPerson, Detector, coincide, open_detector
 from media.frames import read_frames
 from media.probe import probe
 from skeleton.keypoints import Keypoints2D
@@ -31,10 +31,6 @@ from skeleton.keypoints import Keypoints2D
 PROGRESS_INTERVAL_S = 0.1
 # How much of what a crashed worker wrote is shown.
 LAST_WORDS = 600
-
-# Two detections are of one person when half of the points lie within this share of the person's size: MediaPipe finds
-# one person twice within 0.03, two people who cross come no closer than 0.1 (rendered crossing, benchmarks.people).
-SAME_SHARE = 0.06
 
 Array = npt.NDArray[np.float64]
 OnDone = Callable[[str, Keypoints2D], None]
@@ -105,18 +101,9 @@ def without_doubles(people: tuple[DetectedPerson, ...]) -> tuple[DetectedPerson,
     """Return people without those who are detected a second time: of two that coincide, the first stays."""
     kept: list[DetectedPerson] = []
     for person in people:
-        if not any(_coincide(person, other) for other in kept):
+        if not any(coincide(person, other) for other in kept):
             kept.append(person)
     return tuple(kept)
-
-
-def _coincide(first: DetectedPerson, second: DetectedPerson) -> bool:
-    both = np.isfinite(first.xy_px).all(axis=-1) & np.isfinite(second.xy_px).all(axis=-1)
-    if not both.any():
-        return False
-    apart_px = np.linalg.norm(first.xy_px[both] - second.xy_px[both], axis=-1)
-    size_px = max(float(np.linalg.norm(np.ptp(person.xy_px[both], axis=0))) for person in (first, second))
-    return float(np.median(apart_px)) <= SAME_SHARE * size_px
 
 
 def _stacked(others: list[tuple[DetectedPerson, ...]], points: int) -> tuple[Array | None, Array | None]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -28,17 +28,35 @@ class Recording:
         The videos (or folders of pictures) by camera name, the file's stem, in order of the name.
     results
         Where its results go.
+    person
+        Of several people, whose results these are, by number; 0: whom the detector shows first in each picture.
+    whole
+        Where the results are that all people share; None: in `results` too.
     """
 
     name: str
     folder: Path
     videos: dict[str, Path]
     results: Path
+    person: int = 0
+    whole: Path | None = None
 
     @property
     def root(self) -> Path:
         """The session that it belongs to."""
-        return self.results.parent.parent
+        return self.shared_results.parent.parent
+
+    @property
+    def shared_results(self) -> Path:
+        """Where the results are that all people of the take share."""
+        return self.whole or self.results
+
+    def of_person(self, number: int, main: bool) -> Recording:
+        """Return the take as one person's: the main person's results are the take's own, others' in a folder below."""
+        if main:
+            return replace(self, person=number)
+        name = f"person{number}"
+        return replace(self, name=f"{self.name}-{name}", results=self.results / name, person=number, whole=self.results)
 
     @property
     def timestamps(self) -> Path:

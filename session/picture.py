@@ -18,19 +18,26 @@ from sync.time_map import TimeMap
 
 MOMENTS = (1 / 6, 1 / 2, 5 / 6)  # of the take, one row of the sheet each
 CELL_HEIGHT_PX = 360
+OUTSIDE_S = 0.1  # a motion is drawn this long before its first and after its last frame
 MARGIN = 0.5  # of the picture, around it: bones that end further out are left out, as lenses are not known there
 COLOURS = {"left": (255, 140, 0), "right": (0, 170, 255), "": (255, 255, 255)}  # RGB
 
 
-def draw_contact_sheet(session: Session, take: Recording, time_map: TimeMap, output: Path) -> Mapping[str, Any]:
-    """Draw the motion's bones over frames of every camera (columns) at a few moments (rows); write a PNG."""
+def draw_contact_sheet(
+    session: Session, take: Recording, motions: Mapping[str, Path], time_map: TimeMap, output: Path
+) -> Mapping[str, Any]:
+    """Draw everybody's bones over frames of every camera (columns) at a few moments (rows); write a PNG.
+
+    `motions` are by the label that each person bears; the first is the main person's, whose span the moments divide.
+    """
     import cv2
 
     from media.frames import read_frames
     from session.single_stages import cameras_for
     from skeleton.formats.npz import load_keypoints2d, load_motion
 
-    motion = load_motion(take.results / "motion.npz")
+    people = {label: load_motion(path) for label, path in motions.items()}
+    motion = next(iter(people.values()))
     views = {camera: load_keypoints2d(take.results / "keypoints2d" / f"{camera}.npz") for camera in take.videos}
     cameras = cameras_for(session.cameras_file, views)
     columns = []
@@ -41,12 +48,12 @@ def draw_contact_sheet(session: Session, take: Recording, time_map: TimeMap, out
             when_s = motion.time_s[0] + moment * (motion.time_s[-1] - motion.time_s[0])
             number = int(np.abs(time_s - when_s).argmin())
             frame = next(iter(read_frames(take.videos[name], start=number, stop=number + 1)))
-            picture = draw_bones(frame.image, motion, cameras[name], float(time_s[number]))
+            picture = frame.image
+            for label, one in people.items():
+                picture = draw_bones(picture, one, cameras[name], float(time_s[number]), label)
             width = round(picture.shape[1] * CELL_HEIGHT_PX / picture.shape[0])
             cell = cv2.resize(picture, (width, CELL_HEIGHT_PX), interpolation=cv2.INTER_AREA)
-            label = f"{name}  {time_s[number]:.2f} s"
-            for colour, thickness in (((0, 0, 0), 3), ((255, 255, 255), 1)):
-                cv2.putText(cell, label, (8, 20), cv2.FONT_HERSHEY_SIMPLEX, 0.5, colour, thickness, cv2.LINE_AA)
+            _write(cell, f"{name}  {time_s[number]:.2f} s", (8, 20), 0.5)
             cells.append(cell)
         columns.append(np.concatenate(cells))
     sheet = np.concatenate(columns, axis=1)
@@ -54,11 +61,18 @@ def draw_contact_sheet(session: Session, take: Recording, time_map: TimeMap, out
     return {"pictures": len(views) * len(MOMENTS)}
 
 
-def draw_bones(image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, time_s: float) -> npt.NDArray[np.uint8]:
-    """Return a copy of an RGB picture with the motion's bones at that session time drawn over it."""
+def draw_bones(
+    image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, time_s: float, label: str = ""
+) -> npt.NDArray[np.uint8]:
+    """Return a copy of an RGB picture with the motion's bones at that session time drawn over it.
+
+    Nobody is drawn at a time that the motion does not hold; `label` stands above the highest joint.
+    """
     import cv2
 
     picture = image.copy()
+    if not motion.time_s[0] - OUTSIDE_S <= time_s <= motion.time_s[-1] + OUTSIDE_S:
+        return picture
     frame = int(np.abs(motion.time_s - time_s).argmin())
     one = Motion(
         motion.joint_names,
@@ -80,7 +94,20 @@ def draw_bones(image: npt.NDArray[np.uint8], motion: Motion, camera: Camera, tim
         start, end = xy_px[[parent, joint]].round().astype(int).tolist()
         cv2.line(picture, start, end, (0, 0, 0), thick + 2, cv2.LINE_AA)
         cv2.line(picture, start, end, COLOURS[side], thick, cv2.LINE_AA)
+    if label and near.any():
+        x, y = xy_px[near][xy_px[near][:, 1].argmin()].round().astype(int).tolist()
+        _write(picture, label, (x - 4 * thick, y - 4 * thick), 0.3 * thick)
     return picture
+
+
+def _write(picture: npt.NDArray[Any], text: str, at: tuple[int, int], scale: float) -> None:
+    """Write white letters with a black edge, in place."""
+    import cv2
+
+    for colour, more in (((0, 0, 0), 2), ((255, 255, 255), 0)):
+        cv2.putText(
+            picture, text, at, cv2.FONT_HERSHEY_SIMPLEX, scale, colour, max(1, round(2 * scale)) + more, cv2.LINE_AA
+        )
 
 
 def write_overlays(take: Recording, progress: Progress = silent) -> None:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from session.folder import Recording, Session
 from session.manifest import Manifest
+from session.processing.report import people_folders
 
 if TYPE_CHECKING:
     from session.terminal import Terminal
@@ -17,9 +18,12 @@ def summary_table(session: Session, takes: Sequence[Recording], terminal: Termin
     calibration = Manifest(session.calibration.results, session.root)
     solve = calibration.report("solve")
     columns = []
-    for take in takes:
-        manifest = Manifest(take.results, session.root)
-        sync, points, bones = (manifest.report(stage) for stage in ("sync", "triangulate", "fit"))
+    people = [(take, *person) for take in takes for person in people_folders(take)]
+    several = {take.name for take in takes if len(people_folders(take)) > 1}
+    for take, _, folder in people:
+        sync = Manifest(take.results, session.root).report("sync")
+        manifest = Manifest(folder, session.root)
+        points, bones = manifest.report("triangulate"), manifest.report("fit")
         worst = min(sync, key=lambda camera: float(sync[camera][1]))
         columns.append(
             [
@@ -42,8 +46,9 @@ def summary_table(session: Session, takes: Sequence[Recording], terminal: Termin
         "bone-length spread after IK",
     )
     table = [(row, *(column[place] for column in columns)) for place, row in enumerate(rows)]
-    terminal.table("How good it is", ("", *(take.name for take in takes)), table)
-    for take in takes:
-        terminal.say(f"{take.name}: {take.results}/")
-        names = ", ".join(Manifest(take.results, session.root).report("files")["files"])
+    heads = (f"{take.name}, {name.lower()}" if take.name in several else take.name for take, name, _ in people)
+    terminal.table("How good it is", ("", *heads), table)
+    for take, name, folder in people:
+        terminal.say(f"{take.name}, {name.lower()}: {folder}/" if take.name in several else f"{take.name}: {folder}/")
+        names = ", ".join(Manifest(folder, session.root).report("files")["files"])
         terminal.say(f"  {names}, keypoints3d.npz, motion.npz; look at report.html and overlay.png")

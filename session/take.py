@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from clapcap.errors import SessionError
+from clapcap.errors import ClapcapError, SessionError
 from session.calibration import calibrate_session
 from session.clocks import refuse_unsynced, sync_recording, with_lags
 from session.folder import Recording, Session
 from session.processing.bones import fit_take
 from session.processing.detection import detect_take, detection, keypoints2d_files
 from session.processing.files import export_take
+from session.processing.people import find_take_people, set_aside_others
 from session.processing.pictures import draw_take
 from session.processing.points import triangulate_take
 from session.processing.report import report_take
 from session.report.sync_stage import sync_page_stage
-from session.settings import SOLVERS, update_settings
+from session.settings import SOLVERS, is_person, update_settings
 from session.stages import Stages
 from session.summary import summary_table
 from session.take_clocks import find_take_clocks, refine_take_clocks
@@ -23,15 +24,16 @@ from session.terminal import Terminal
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
+    from sync.time_map import TimeMap
 
 
-def remember_process(session: Session, solver: str | None, overlay: bool | None) -> Session:
+def remember_process(session: Session, solver: str | None, overlay: bool | None, person: str | None = None) -> Session:
     """Write what was given by flags into `session.toml`, and return the session anew.
 
     Raises
     ------
     SessionError
-        If the solver is unknown.
+        If the solver is unknown, or it is not said who is kept.
     """
     changes: dict[tuple[str, ...], Any] = {}
     if solver is not None:
@@ -40,6 +42,10 @@ def remember_process(session: Session, solver: str | None, overlay: bool | None)
         changes["process", "solver"] = solver
     if overlay is not None:
         changes["process", "overlay"] = overlay
+    if person is not None:
+        if not is_person(person):
+            raise SessionError(f'--person "{person}" is unknown: needed "all", "main", or a number such as "2".')
+        changes["process", "person"] = person
     update_settings(session.settings_file, changes)
     return Session.open(session.root)
 
@@ -78,10 +84,25 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
     synced = time_map
     time_map = with_lags(session, time_map)
     detect_take(session, take, stages)
-    time_map = refine_take_clocks(session, take, keypoints2d_files(take), time_map, stages)
+    people = find_take_people(session, take, time_map, stages)
+    time_map = refine_take_clocks(session, people[0], keypoints2d_files(take), time_map, stages)
     sync_page_stage(session, take, stages, synced)
+    process_person(session, people[0], time_map, stages)
+    shown = [people[0]]
+    for person in people[1:]:
+        try:
+            process_person(session, person, time_map, Stages(session, person, terminal))
+            shown.append(person)
+        except ClapcapError as error:
+            # Somebody in the background shall not cost the main person's results.
+            terminal.warn(f"{take.name}: person {person.person} is left out: {error}")
+    set_aside_others(take, shown, terminal)
+    draw_take(session, take, shown, time_map, stages)
+    report_take(session, take, stages)
+
+
+def process_person(session: Session, take: Recording, time_map: TimeMap, stages: Stages) -> None:
+    """Make the points, the bones and the files of one person of a take."""
     triangulate_take(session, take, time_map, stages)
     fit_take(session, take, stages)
     export_take(take, stages)
-    draw_take(session, take, time_map, stages)
-    report_take(session, take, stages)

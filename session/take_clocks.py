@@ -32,13 +32,25 @@ MOST_BY_MOTION_S = 0.5
 CLAP_WRISTS_M, CLAP_SWING_M, CLAP_SWING_S = 0.35, 0.10, 0.2
 
 
+def people_file(take: Recording) -> Path:
+    """Return where it is kept who is who in a take; there is none where nobody saw a second figure."""
+    return take.shared_results / "people.npz"
+
+
 def session_views(take: Recording, files: Mapping[str, Path], time_map: TimeMap) -> dict[str, Keypoints2D]:
-    """Return the keypoints of all cameras, each at its own frames, in session time."""
+    """Return the keypoints of all cameras, each at its own frames, in session time: of the take's person."""
     from skeleton.formats.npz import load_keypoints2d
 
+    people = None
+    if take.person:
+        from triangulate.people.file import load_people
+
+        people = load_people(people_file(take))
     views = {}
     for camera, path in files.items():
         keypoints = load_keypoints2d(path)
+        if people is not None:
+            keypoints = people.view(camera, keypoints, take.person)
         time_s = session_time_s(take, time_map, camera, np.arange(len(keypoints.time_s)), keypoints.time_s)
         views[camera] = dataclasses.replace(keypoints, time_s=time_s)
     return views
@@ -107,12 +119,16 @@ def refine_take_clocks(
         "clocks",
         [
             *files.values(),
+            *([people_file(take)] if take.person else []),
             session.cameras_file,
             sounds_file(take),
             *([take.timestamps] if take.timestamps.exists() else []),
         ],
         [output],
-        {"clocks": {name: dataclasses.asdict(clock) for name, clock in time_map.cameras.items()}},
+        {
+            "clocks": {name: dataclasses.asdict(clock) for name, clock in time_map.cameras.items()},
+            **({"person": take.person} if take.person else {}),
+        },
     )
 
     def make() -> Mapping[str, Any]:

@@ -20,8 +20,8 @@ LEAST_SEEN_SHARE = 0.02  # of a camera's frames with a person, below which the c
 
 
 def keypoints2d_files(take: Recording) -> dict[str, Path]:
-    """Return where the keypoints of each camera go."""
-    return {camera: take.results / "keypoints2d" / f"{camera}.npz" for camera in take.videos}
+    """Return where the keypoints of each camera go: of everybody in the take."""
+    return {camera: take.shared_results / "keypoints2d" / f"{camera}.npz" for camera in take.videos}
 
 
 def detection(session: Session, recording: Recording, stages: Stages) -> Callable[[], Mapping[str, Path]] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from session.atomic import written_whole
@@ -13,18 +13,20 @@ from session.stages import Stages
 from sync.time_map import TimeMap
 
 
-def draw_take(session: Session, take: Recording, time_map: TimeMap, stages: Stages) -> None:
-    """Draw the skeleton over frames of all cameras; on request also a video per camera."""
+def draw_take(
+    session: Session, take: Recording, people: Sequence[Recording], time_map: TimeMap, stages: Stages
+) -> None:
+    """Draw everybody's skeleton over frames of all cameras; on request also a video per camera."""
     from session.picture import draw_contact_sheet, write_overlays
 
     keypoints2d = list(keypoints2d_files(take).values())
-    motion_file = take.results / "motion.npz"
+    motions = {str(person.person) if len(people) > 1 else "": person.results / "motion.npz" for person in people}
     picture = take.results / "overlay.png"
-    stage = Stage("picture", [*take.videos.values(), *keypoints2d, motion_file, session.cameras_file], [picture])
+    stage = Stage("picture", [*take.videos.values(), *keypoints2d, *motions.values(), session.cameras_file], [picture])
 
     def make() -> Mapping[str, Any]:
         with written_whole(picture) as partial:
-            return draw_contact_sheet(session, take, time_map, partial)
+            return draw_contact_sheet(session, take, motions, time_map, partial)
 
     stages.run(stage, make, lambda r: f"the skeleton over {r['pictures']} frames in {picture.name}")
     if not session.settings.process.overlay:

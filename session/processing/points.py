@@ -11,8 +11,9 @@ from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
 from session.processing.detection import keypoints2d_files
+from session.processing.people import while_seen
 from session.stages import Stages
-from session.take_clocks import session_views
+from session.take_clocks import people_file, session_views
 from sync.time_map import TimeMap
 
 if TYPE_CHECKING:
@@ -21,11 +22,13 @@ if TYPE_CHECKING:
 
 
 def load_views(take: Recording, time_map: TimeMap, rate_hz: float) -> dict[str, Keypoints2D]:
-    """Return the keypoints of all cameras on their common timeline, in session time."""
+    """Return the keypoints of all cameras on their common timeline, in session time; of the take's person."""
     from sync.resample import common_timeline, resample_keypoints
 
     views = session_views(take, keypoints2d_files(take), time_map)
     timeline_s = common_timeline({camera: view.time_s for camera, view in views.items()}, rate_hz)
+    if take.whole is not None:
+        timeline_s = while_seen(views, timeline_s)
     return {camera: resample_keypoints(view, timeline_s) for camera, view in views.items()}
 
 
@@ -38,6 +41,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         "triangulate",
         [
             *keypoints2d_files(take).values(),
+            *([people_file(take)] if take.person else []),
             session.cameras_file,
             *([take.timestamps] if take.timestamps.exists() else []),
         ],
@@ -46,6 +50,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
             "solver": settings.solver,
             "rate_hz": settings.rate_hz,
             "max_gap_s": settings.max_gap_s,
+            **({"person": take.person} if take.person else {}),
             "clocks": {name: [clock.offset_s, clock.rate] for name, clock in time_map.cameras.items()},
         },
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
@@ -31,15 +31,15 @@ class Appearance:
     share
         Of the camera's pictures.
     rows, slots
-        (n,): its figures in `Figures`.
+        (n,): its figures in `Figures`; empty once read from a file.
     """
 
     camera: str
     from_s: float
     to_s: float
     share: float
-    rows: Ints
-    slots: Ints
+    rows: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
+    slots: Ints = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
 
 
 @dataclass(eq=False)

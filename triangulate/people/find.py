@@ -71,6 +71,13 @@ class People:
     middle_m: Array
     appearances: tuple[Appearance, ...]
 
+    @property
+    def alone(self) -> bool:
+        """Whether one person is all that there is, always as the main figure: as if nobody had looked for people."""
+        if len(self.persons) > 1 or self.appearances:
+            return False
+        return not self.persons or all((slots <= 0).all() for slots in self.slots.values())
+
     def view(self, camera: str, keypoints: Keypoints2D, person: int) -> Keypoints2D:
         """Return what a camera saw of one person.
 

@@ -32,12 +32,17 @@ GATE_SPEED_M_S, GATE_MOST_M = 0.8, 0.7
 LINKED_M = 0.08
 # Views of one body agree within this; the one that agrees least is taken back.
 AGREE_M = 0.22
+# Seen by one camera alone for so long, a body's depth is a guess: another camera's figure may then agree with this
+# one's on another place.
+GUESSED_S = 0.1
 # After so long without any figure a track ends. Who comes back is known again by `identities`.
 LOST_S = 0.7
 # Births are looked for this often.
 BIRTH_EVERY_S = 0.1
 # How fast the speed follows what is seen, and forgets when nothing is.
 SPEED_SHARE, SPEED_S, MOST_SPEED_M_S = 0.25, 0.3, 4.0
+# Seen by one camera alone: how fast a body follows across the picture and, by its size, in depth.
+FOLLOWED, ZOOMED, MOST_ZOOM = 0.5, 0.2, 1.2
 # A point further than this from the middle of its body is a mistake.
 REACH_M = 1.4
 
@@ -54,8 +59,8 @@ class Track:
         (points, 3): where it is now, world, metres; NaN for points never seen by two cameras.
     velocity_m_s
         (3,).
-    time_s, seen_s
-        Session time of `body_m`, and of the last figure.
+    time_s, seen_s, solid_s
+        Session time of `body_m`, of the last figure, and of the last moment at which two cameras agreed.
     moments, bodies_m, views
         Moments at which two cameras or more agreed, the bodies (points, 3) then, and how many cameras.
     """
@@ -65,6 +70,7 @@ class Track:
     velocity_m_s: Array
     time_s: float
     seen_s: float
+    solid_s: float
     moments: list[int] = field(default_factory=list)
     bodies_m: list[Array] = field(default_factory=list)
     views: list[int] = field(default_factory=list)
@@ -124,16 +130,27 @@ class _Follower:
             _coast(track, now_s)
         if now_s < self.next_birth_s or not there.any():
             return
-        free = [(int(rows[c]), int(k)) for c, k in zip(*np.nonzero(there), strict=True) if self.owner[rows[c], k] < 0]
-        if len(free) < 2:
+        guessed = {track.number: track for track in self.alive if now_s - track.solid_s > GUESSED_S}
+        free = [
+            (int(rows[c]), int(k))
+            for c, k in zip(*np.nonzero(there), strict=True)
+            if self.owner[rows[c], k] < 0 or self.owner[rows[c], k] in guessed
+        ]
+        if all(self.owner[row, slot] in guessed for row, slot in free):
             return
-        middles = [np.nanmedian(track.body_m, axis=0) for track in self.alive]
+        middles = [np.nanmedian(track.body_m, axis=0) for track in self.alive if track.number not in guessed]
         births = find_births(figures, self.geometry, moment, free, np.array(middles).reshape(-1, 3))
         self.next_birth_s = now_s + BIRTH_EVERY_S
         for birth in births:
-            track = Track(len(self.tracks), birth.body_m, np.zeros(3), now_s, now_s)
-            self.tracks.append(track)
-            self.alive.append(track)
+            owners = [int(self.owner[row, slot]) for row, slot in birth.members if self.owner[row, slot] in guessed]
+            if owners:
+                # Somebody whom one camera followed alone: now two know where.
+                track = guessed.pop(max(set(owners), key=owners.count))
+                track.body_m, track.velocity_m_s = birth.body_m, np.zeros(3)
+            else:
+                track = Track(len(self.tracks), birth.body_m, np.zeros(3), now_s, now_s, now_s)
+                self.tracks.append(track)
+                self.alive.append(track)
             slots = np.full((len(rows), 1), -1)
             for row, slot in birth.members:
                 slots[figures.camera[row], 0] = slot
@@ -203,6 +220,7 @@ class _Follower:
                 self.owner[rows[c], slots[c, t]] = track.number
             if len(members) >= 2 and np.isfinite(bodies[t]).all(axis=-1).sum() >= LEAST_POINTS:
                 _move(track, bodies[t], now_s)
+                track.solid_s = now_s
                 track.moments.append(moment)
                 track.bodies_m.append(track.body_m)
                 track.views.append(len(members))
@@ -245,7 +263,7 @@ def _move(track: Track, body_m: Array, now_s: float) -> None:
 def _shift(
     track: Track, geometry: Geometry, camera: int, expected_m: Array, xy: Array, weight: Array, now_s: float
 ) -> None:
-    """Move a body that one camera sees alone, along the picture, so that it stays on its rays."""
+    """Move a body that one camera sees alone so that it stays on its rays, and as large as it is seen."""
     views, depth = geometry.seen(np.broadcast_to(expected_m, (len(geometry.R), 1, *expected_m.shape)))
     gap_m = (xy - views[camera, 0]) * depth[camera, 0][:, None]
     known = np.isfinite(gap_m).all(axis=-1) & (weight > 0)
@@ -254,7 +272,14 @@ def _shift(
         return
     along = np.append(np.median(gap_m[known], axis=0), 0.0)
     step_m = geometry.R[camera].T @ along
-    track.body_m = track.body_m + 0.5 * step_m
+    track.body_m = track.body_m + FOLLOWED * step_m
+    # Nearer to the camera along the ray of its middle, where it is larger in the picture.
+    seen, wanted = xy[known], views[camera, 0][known]
+    spread = [float(np.linalg.norm(at - np.median(at, axis=0), axis=-1).mean()) for at in (seen, wanted)]
+    if known.sum() >= LEAST_POINTS and min(spread) > 0:
+        nearer = np.clip(spread[1] / spread[0], 1 / MOST_ZOOM, MOST_ZOOM) - 1
+        away_m = np.nanmedian(track.body_m, axis=0) - geometry.center_m[camera]
+        track.body_m = track.body_m + ZOOMED * nearer * away_m
 
 
 def _coast(track: Track, now_s: float) -> None:
