@@ -31,10 +31,13 @@ if TYPE_CHECKING:
 LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "mediapipe", "av")
 """Whose versions the page names: those that decide digits."""
 
-RESULTS = ("keypoints3d.npz", "observations2d.npz", "motion.npz")
+MOTION = "motion.npz"
+RESULTS = ("keypoints3d.npz", "observations2d.npz", MOTION)
 """What the page of a person is made from; the last may be lacking."""
 
 OUTPUTS = (
+    ("overlay.png", "the skeleton over frames of all cameras"),
+    (".mp4", "a camera's video with the keypoints drawn over it"),
     ("_angles.csv", "joint angles as a table, with the names of gait labs"),
     (".bvh", "the moving skeleton: Blender, Maya, MotionBuilder, Unreal, Unity"),
     (".trc", "points in space: OpenSim"),
@@ -105,17 +108,23 @@ def _report_person(
 ) -> Path:
     folder = people[number][1]
     page_file = take_page_file(folder)
-    reports = _reports(take, folder, stages.manifest)
-    settings = _settings(session, take, stages.manifest)
+    # A person beside the main one has a manifest of the own stages; what all share stands in the take's.
+    manifest = Manifest(folder, session.root) if folder != take.results else stages.manifest
+    reports = {name: manifest.report(name) for name in ("triangulate", "fit")}
+    reports["people"] = stages.manifest.report("people") if len(people) > 1 else {}
+    settings = _settings(take, stages.manifest, manifest)
     solve = Manifest(session.calibration.results, session.root).report("solve")
     links = [_link(page, folder) for page in (calibration_page_file(session), sync_page_file(take))]
     others = [(name, _relative(take_page_file(other), folder)) for name, other in people] if len(people) > 1 else []
+    motions = {name: other / MOTION for name, other in people if other != folder and (other / MOTION).exists()}
     files = [folder / name for name in RESULTS if (folder / name).exists()]
-    outputs = _outputs(folder, [*stages.manifest.report(f"files{_suffix(take, folder)}").get("files", ()), *RESULTS])
+    written = manifest.report("files").get("files", ())
+    pictures = ["overlay.png", *(f"overlay-{camera}.mp4" for camera in take.videos)]
+    outputs = _outputs(folder, [*pictures, *written, *RESULTS])
     clocks = refined_clocks(take) or take.results / "time_map.json"
     stage = Stage(
-        f"report{_suffix(take, folder)}",
-        [*files, session.cameras_file, clocks],
+        "report" if folder == take.results else f"report {folder.name}",
+        [*files, session.cameras_file, clocks, *motions.values()],
         [page_file],
         {
             "reports": reports,
@@ -145,7 +154,7 @@ def _report_person(
             observations=observations,
             motion=motion,
             contact=None,
-            landmarks=_landmarks(stages.manifest.settings("fit").get("skeleton", ""), observations.names),
+            landmarks=_landmarks(manifest.settings("fit").get("skeleton", ""), observations.names),
             cameras=_cameras(session, observations.camera_names),
             reports=reports,
             sources=(
@@ -161,6 +170,7 @@ def _report_person(
                 Person(name, link, other == folder) for (name, link), (_, other) in zip(others, people, strict=False)
             ),
             outputs=outputs,
+            others={name: load_motion(path) for name, path in motions.items()},
         )
         page = take_page(findings)
         with written_whole(page_file) as partial:
@@ -169,17 +179,6 @@ def _report_person(
 
     stages.run(stage, make, lambda report: f"{page_file}, {report['kilobytes']} kB: open it in a browser")
     return page_file
-
-
-def _suffix(take: Recording, folder: Path) -> str:
-    """Return what the names of a person's stages end with: nothing for the first one."""
-    return "" if folder == take.results else f" {folder.name}"
-
-
-def _reports(take: Recording, folder: Path, manifest: Manifest) -> dict[str, dict[str, Any]]:
-    """Return what the stages said of a person."""
-    suffix = _suffix(take, folder)
-    return {name: manifest.report(name + suffix) for name in ("triangulate", "fit")}
 
 
 def _outputs(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -219,8 +218,8 @@ def _name(path: Path, session: Session) -> str:
     return path.relative_to(session.root).as_posix() if path.is_relative_to(session.root) else path.name
 
 
-def _settings(session: Session, take: Recording, manifest: Manifest) -> list[tuple[str, str]]:
-    """Return what decided the result: (what, value)."""
+def _settings(take: Recording, shared: Manifest, manifest: Manifest) -> list[tuple[str, str]]:
+    """Return what decided the result, (what, value): from the manifest of the take and that of the person."""
     rows = [("clapcap", __version__), ("videos", ", ".join(video.name for video in take.videos.values()))]
     cameras = next(iter(take.videos), "")
     for title, stage in (
@@ -229,7 +228,11 @@ def _settings(session: Session, take: Recording, manifest: Manifest) -> list[tup
         ("bones", "fit"),
         ("clean-up", "clean"),
     ):
-        used = {key: value for key, value in manifest.settings(stage).items() if key != "clocks" and value is not None}
+        used = {
+            key: value
+            for key, value in (shared.settings(stage) | manifest.settings(stage)).items()
+            if key != "clocks" and value is not None
+        }
         if used:
             rows.append((title, ", ".join(f"{key} = {json.dumps(value)}" for key, value in used.items())))
     clocks = manifest.settings("triangulate").get("clocks", {})

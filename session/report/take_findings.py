@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -88,6 +88,8 @@ class TakeFindings:
         Everybody who was processed; empty for one person.
     outputs
         (name, what it is for) of the files beside the page that other programs read.
+    others
+        How the other people of the take move, by name.
     """
 
     session: str
@@ -106,6 +108,7 @@ class TakeFindings:
     files: Sequence[tuple[str, str]] = ()
     people: tuple[Person, ...] = ()
     outputs: Sequence[tuple[str, str]] = ()
+    others: Mapping[str, Motion] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.keypoints.names != self.observations.names:

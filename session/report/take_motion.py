@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import base64
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,11 +13,17 @@ from session.report.scene import camera_pyramid, floor_grid, nice_at_most
 from session.report.take_findings import TakeFindings
 from session.report.take_numbers import Joint, find_jumps, side_of
 
+if TYPE_CHECKING:
+    from skeleton.motion import Motion
+
 Array = npt.NDArray[np.float64]
 
 MOST_FRAMES = 3600
 """A minute at 60 frames a second, in about 2 MB. Of longer takes every second frame is carried, every third and so on:
 the numbers and the maps of the page are of all of them."""
+
+MOST_OTHERS = 3
+"""Other people who are carried, at 0.75 MB a minute each: with more the page would be too large."""
 
 STEP_M = 1e-4
 """Least step of a coordinate; it grows where the space is larger than 6.5 m."""
@@ -54,6 +60,7 @@ def take_scene(findings: TakeFindings) -> dict[str, Any]:
     layers = [("body", "Body", True)] if findings.motion is not None else []
     layers += [
         ("points", "Points as measured", findings.motion is None),
+        *([("others", "Other people", True)] if findings.others else []),
         ("trail", "Trail", True),
         ("shadow", "Shadow", True),
         ("cameras", "Cameras", True),
@@ -111,6 +118,7 @@ def take_motion(findings: TakeFindings, joints: list[Joint]) -> dict[str, Any]:
             for frame, place in np.argwhere(jumps > 0)
         ],
         "bones": None,
+        "others": [_other(motion, keypoints.time_s[kept]) for motion in list(findings.others.values())[:MOST_OTHERS]],
     }
     if findings.motion is not None:
         moving["bones"] = _bones(findings, status, kept)
@@ -144,6 +152,24 @@ def _bones(findings: TakeFindings, status: npt.NDArray[np.int64], kept: slice) -
             for name, mask in (findings.contact or {}).items()
             if name in motion.joint_names
         },
+    }
+
+
+def _other(motion: Motion, time_s: Array) -> dict[str, Any]:
+    """Return somebody else's joints at the frames of this person; not there outside of their own time."""
+    nearest = np.clip(np.searchsorted(motion.time_s, time_s), 0, len(motion.time_s) - 1)
+    before = np.maximum(nearest - 1, 0)
+    closer = np.abs(motion.time_s[before] - time_s) < np.abs(motion.time_s[nearest] - time_s)
+    nearest = np.where(closer, before, nearest)
+    step_s = float(np.median(np.diff(motion.time_s))) if len(motion.time_s) > 1 else np.inf
+    there = np.abs(motion.time_s[nearest] - time_s) <= step_s
+    position, origin, step_m = _whole(np.where(there[:, None, None], motion.world_positions()[nearest], np.nan))
+    return {
+        "names": list(motion.joint_names),
+        "parents": motion.parents.tolist(),
+        "origin": origin,
+        "step_m": step_m,
+        "xyz": _base64(position),
     }
 
 

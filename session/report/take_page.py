@@ -13,7 +13,7 @@ from session.report.take_feet import feet_of
 from session.report.take_findings import TakeFindings
 from session.report.take_motion import UNSURE_M, take_motion, take_scene
 from session.report.take_numbers import JUMP_M, LIMBS, Bone, Joint, bones_of, find_jumps, joints_of
-from session.report.take_words import GRADES, take_verdict
+from session.report.take_words import GRADES, people_in_words, take_verdict
 
 MOST_JUMPS = 8
 """Jumps in the list: the largest; the charts mark all."""
@@ -56,7 +56,7 @@ def take_page(findings: TakeFindings) -> str:
     time_s = findings.keypoints.time_s
     return render(
         "take.html",
-        title=f"Take {findings.take}",
+        title=_title(findings),
         findings=findings,
         verdict=verdict,
         grades=GRADES,
@@ -64,6 +64,7 @@ def take_page(findings: TakeFindings) -> str:
         reach_px=reach_px,
         colours=[camera_colour(card.place) for card in cards],
         said=[str(sentence) for sentence in triangulated.get("findings", ())],
+        people=people_in_words(findings.reports.get("people", {})),
         scene=take_scene(findings),
         motion=motion,
         joints=joints,
@@ -82,12 +83,18 @@ def take_page(findings: TakeFindings) -> str:
         feet=feet_of(findings),
         fit=fit,
         ruler=ruler(time_s),
+        rate_hz=1 / findings.interval_s,
         length_s=float(time_s[-1] - time_s[0]) + findings.interval_s,
         median_m=float(np.median(known)) if known.size else float("nan"),
         most_sigma_m=float(np.percentile(known, 95)) if known.size else float("nan"),
         found=float(findings.found.mean()),
         median_px=float(np.median(used_px)) if used_px.size else float("nan"),
     )
+
+
+def _title(findings: TakeFindings) -> str:
+    shown = next((person.name for person in findings.people if person.shown), "")
+    return f"Take {findings.take}, {shown[:1].lower()}{shown[1:]}" if shown else f"Take {findings.take}"
 
 
 def _first_shown(joints: list[Joint]) -> int:

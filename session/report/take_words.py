@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -164,6 +165,21 @@ def take_verdict(findings: TakeFindings, joints: Sequence[Joint], cameras: Seque
         )
     sentences += [f"The {source.title.lower()} is in doubt: {source.sentences[0]}" for source in wrong]
     return TakeVerdict(grade, headline, tuple(sentences), tuple(_next_steps(findings, limbs, cameras)), tuple(limbs))
+
+
+def people_in_words(report: Mapping[str, Any]) -> list[str]:
+    """Say who was found in a take, from what the stage that tells people apart recorded; empty for one person."""
+    persons = report.get("persons", ())
+    if len(persons) < 2:
+        return []
+    who = [f"person {one['number']} from {one['from_s']:.1f} to {one['to_s']:.1f} s" for one in persons]
+    said = [f"{len(persons)} people were found: {listed(who)}."]
+    for one in report.get("appearances", ()):
+        said.append(
+            f"From {one['from_s']:.1f} to {one['to_s']:.1f} s {one['camera']} sees a figure that no other camera "
+            "agrees on: a poster, a mirror image, or somebody whom it alone can see. It was not used."
+        )
+    return said
 
 
 def _the(limbs: Sequence[LimbVerdict]) -> str:

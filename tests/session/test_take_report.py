@@ -30,7 +30,7 @@ from session.report.take_numbers import (
     spans_of,
 )
 from session.report.take_page import take_page
-from session.report.take_words import TakeVerdict, take_verdict
+from session.report.take_words import TakeVerdict, people_in_words, take_verdict
 
 EVIL = "</script><img src=x onerror=alert(1)>\"&' {{ 7 * 7 }}"
 
@@ -283,7 +283,21 @@ def test_people_are_linked(findings: TakeFindings) -> None:
     page = Reader(take_page(replace(findings, people=people)))
     assert "person2/report.html" in page.addresses
     assert "report.html" not in page.addresses
+    assert "Take dance, person 1" in page.text
     assert "person2/report.html" not in Reader(take_page(findings)).addresses
+
+
+def test_who_was_found_is_said() -> None:
+    report = {
+        "persons": [{"number": 1, "from_s": 0.0, "to_s": 9.04}, {"number": 2, "from_s": 2.5, "to_s": 8.0}],
+        "appearances": [{"camera": "cam3", "from_s": 1.0, "to_s": 2.0, "share": 0.1}],
+    }
+    assert people_in_words(report) == [
+        "2 people were found: person 1 from 0.0 to 9.0 s and person 2 from 2.5 to 8.0 s.",
+        "From 1.0 to 2.0 s cam3 sees a figure that no other camera agrees on: a poster, a mirror image, or somebody "
+        "whom it alone can see. It was not used.",
+    ]
+    assert people_in_words({"persons": report["persons"][:1]}) == people_in_words({}) == []
 
 
 def test_nothing_is_asked_of_any_host(findings: TakeFindings) -> None:

@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from browser import BROWSERS, Page, browser_page, find_browser
-from take_scene import FRAMES, JUMP, take
+from take_scene import FRAMES, JUMP, take, walk
 
 from session.report.take_page import take_page
 
@@ -48,7 +48,11 @@ def press(page: Page, key: str, code: str) -> None:
 
 def click(page: Page, selector: str, x: float, y: float) -> None:
     """Click into an element, at shares of its width and height."""
-    page.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center'}})")
+    page.run(f"document.querySelector({selector!r}).scrollIntoView({{block: 'center', behavior: 'instant'}})")
+    last = None
+    while last != (last := page.run("scrollY")):  # a button may have sent the page on its way
+        page.settle()
+        page.settle()
     left, top, width, height = page.run(
         f"(({{x, y, width, height}}) => [x, y, width, height])(document.querySelector({selector!r})"
         ".getBoundingClientRect())"
@@ -154,6 +158,32 @@ def test_what_was_guessed_is_dashed(page: Page, file: Path) -> None:
     assert page.run(CHOSEN)[1] == "left wrist"
     assert page.run("document.querySelector('#way .guessed').getAttribute('d').split('L').length") == 80
     assert page.run("document.querySelector('#way .curve').getAttribute('d').split('M').length") == 3
+
+
+def test_the_other_people_are_there_for_their_own_time(page: Page, tmp_path: Path) -> None:
+    other = walk(FRAMES)
+    half = replace(
+        other,
+        rotation_xyzw=other.rotation_xyzw[:120],
+        root_m=other.root_m[:120] + np.array([1.0, 0.0, 0.0]),
+        time_s=other.time_s[:120],
+    )
+    file = tmp_path / "report.html"
+    file.write_text(take_page(take(faults=False, others={"Person 2": half})), encoding="utf-8")
+    page.open(file, 1280, 900)
+
+    def drawn(frame: int) -> int:
+        page.run(f"document.querySelector('#when').value = {frame}")
+        page.run("document.querySelector('#when').dispatchEvent(new Event('input'))")
+        page.settle()
+        return int(page.run(DRAWN))
+
+    both, alone = drawn(118), drawn(200)
+    assert both - alone == len(other.joint_names) - 1 + 1  # a line or a ball for each bone, and a shadow
+    page.run("document.querySelector(\"input[data-layer='others']\").click()")
+    page.settle()
+    assert both - drawn(118) == len(other.joint_names) - 1
+    assert page.complaints == []
 
 
 def test_layers_and_views(page: Page, file: Path) -> None:

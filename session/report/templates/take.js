@@ -27,6 +27,7 @@
     bones.states = new Uint8Array(bytes(bones.status));
     bones.stands = Object.entries(bones.contact).map(([joint, text]) => [Number(joint), new Uint8Array(bytes(text))]);
   }
+  for (const other of data.others) other.positions = new Int16Array(bytes(other.xyz));
   const pointOf = new Map(data.points.map((point) => [point.place, point]));
 
   function place(array, many, from, frame, which) {
@@ -110,6 +111,24 @@
     return items;
   }
 
+  // Everybody else in the take, plainer, so that it stays clear whose page this is.
+  function others(frame) {
+    const items = [];
+    for (const other of data.others) {
+      const at = other.names.map((_, which) => place(other.positions, other.names.length, other, frame, which));
+      const floored = [];
+      other.names.forEach((name, which) => {
+        const [end, start] = [at[which], at[other.parents[which]]];
+        if (!start || !end) return;
+        floored.push(start, end);
+        if (name !== "head_end") items.push(line(start, end, { layer: "others", colour: "--muted", width_m: 0.03, opacity: 0.75 }));
+        else items.push(ball(end.map((value, axis) => (value + start[axis]) / 2), 0.09, "--muted", "others", 0.75));
+      });
+      if (floored.length) items.push(shadow(floored));
+    }
+    return items;
+  }
+
   // The way of the chosen point until now: older parts paler, in a few strokes, so that no joints show.
   function trail(frame) {
     const parts = Array.from({ length: 6 }, () => []);
@@ -141,9 +160,19 @@
     return known.length ? [0, 1, 2].map((axis) => known.reduce((sum, p) => sum + p[axis], 0) / known.length) : null;
   }
 
+  // What the page knows of the chosen point at the moment shown.
+  function inWords() {
+    const deviation = 1000 * sigma(frame, chosen);
+    const seen = statusCodes[frame * count + chosen] >> 2;
+    const cameras = `seen by ${seen === 0 ? "no camera" : seen === 1 ? "one camera" : `${seen} cameras`}`;
+    const known = pointStatus(frame, chosen) === MISSING ? "not there"
+      : `${pointStatus(frame, chosen) === GUESSED ? "guessed" : "known"} to ${deviation.toFixed(deviation < 9.95 ? 1 : 0)} mm`;
+    return `${pointOf.get(chosen).name} at ${(data.start_s + time[frame]).toFixed(2)} s: ${known}, ${cameras}`;
+  }
+
   function show(wanted) {
     frame = Math.max(0, Math.min(frames - 1, wanted));
-    figure.scene.show([...(bones ? body(frame) : []), ...measured(frame), ...trail(frame)]);
+    figure.scene.show([...(bones ? body(frame) : []), ...measured(frame), ...others(frame), ...trail(frame)]);
     const now = middleOf(frame);
     if (element("follow").checked && before && now) {
       figure.scene.carry([now[0] - before[0], now[1] - before[1], 0]);
@@ -153,6 +182,7 @@
     element("when").value = frame;
     element("when").setAttribute("aria-valuetext", said);
     element("clock").value = said;
+    for (const output of document.querySelectorAll("[data-now]")) output.textContent = inWords();
     document.body.style.setProperty("--now", (frame + 0.5) / frames);
     if (Number(element("span").value)) drawWay();
     else document.body.style.setProperty("--now-window", (frame + 0.5) / frames);
