@@ -15,8 +15,8 @@ Array = npt.NDArray[np.float64]
 LEAST_SIGMA_M = 1e-5
 """A deviation of nothing would leave no room for rounding: a hundredth of a millimetre stands for it."""
 
-_START_VARIANCE = np.diag([1e2, 1e2, 1e4])
-"""Of position, speed and acceleration before anything is known: 10 m, 10 m/s, 100 m/s2."""
+_START_VARIANCE = np.diag([1e2, 1e2, 1e2])
+"""Of position, speed and acceleration before anything is known: 10 m, 10 m/s, 10 m/s2."""
 
 
 @dataclass(frozen=True, eq=False)

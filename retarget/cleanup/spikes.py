@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from retarget.cleanup.stretches import flattened
+from retarget.cleanup.stretches import flattened, runs
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -71,7 +71,7 @@ def find_spikes(values: Array, time_s: Array, sigma: Array | None = None) -> Boo
             continue
         points, seconds = tracks[at, track], time_s[at]
         suspect = _off_the_line(points, seconds, known[at, track])
-        for first, after in _runs(suspect):
+        for first, after in runs(suspect):
             if first == 0 or after == len(at):
                 continue
             if _acceleration(points, seconds, first, after) > MOST_ACCELERATION:
@@ -97,12 +97,6 @@ def _off_the_line(points: Array, time_s: Array, sigma: Array) -> Bools:
     scale = np.maximum(np.median(distance, axis=1), expected)
     off: Bools = np.linalg.norm(points - level, axis=-1) > THRESHOLD * np.maximum(scale, 1e-6)
     return off
-
-
-def _runs(marked: Bools) -> list[tuple[int, int]]:
-    """Return first and after of each run of marked places."""
-    change = np.diff(np.concatenate([[False], marked, [False]]).astype(int))
-    return list(zip(np.flatnonzero(change == 1).tolist(), np.flatnonzero(change == -1).tolist(), strict=True))
 
 
 def _acceleration(points: Array, time_s: Array, first: int, after: int) -> float:

@@ -23,6 +23,12 @@ def flattened(values: Array) -> Array:
     return values.reshape(len(values), -1, values.shape[-1])
 
 
+def runs(marked: Bools) -> list[tuple[int, int]]:
+    """Return the first place of each run of marked ones, and the one after its last."""
+    change = np.diff(np.concatenate([[False], marked, [False]]).astype(int))
+    return list(zip(np.flatnonzero(change == 1).tolist(), np.flatnonzero(change == -1).tolist(), strict=True))
+
+
 def stretches(observed: Bools, time_s: Array, max_gap_s: float = 0.0) -> dict[tuple[int, int], list[int]]:
     """Find the stretches of tracks.
 

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -23,12 +25,12 @@ def straight(frames=21, rate_hz=10.0):
     return time_s[:, None, None] * np.array([1.0, -2.0, 0.5]) + np.array([0.0, 0.0, 1.0]), time_s
 
 
-def test_a_gap_in_a_straight_path_is_filled_exactly_and_marked():
+def test_a_gap_in_a_straight_path_is_filled_and_marked():
     xyz, time_s = straight()
     gappy = xyz.copy()
     gappy[8:11] = np.nan  # from frame 7 to 11: 0.4 s
     filled = fill_gaps(keypoints(gappy, time_s), max_gap_s=0.4)
-    np.testing.assert_allclose(filled.xyz_m, xyz, atol=1e-12)
+    np.testing.assert_allclose(filled.xyz_m, xyz, atol=1e-5)
     assert np.flatnonzero(filled.filled[:, 0]).tolist() == [8, 9, 10]
     assert np.isnan(filled.reprojection_px[0, 8:11]).all()
     # On a straight path interpolation makes no error: sigma is that of the neighbours.
@@ -54,17 +56,40 @@ def test_uneven_times_count_not_frames():
 
 
 def test_sigma_grows_by_the_error_that_interpolation_makes_in_this_take():
-    # A circle of radius 1 m at 1 rad/s: acceleration 1 m/s2, so the middle of a chord of 0.4 s is off by
-    # 1 - cos(0.2) = 20 mm, on average over the take 20 / sqrt(3) mm a coordinate.
-    time_s = np.arange(200) * 0.05
-    xyz = np.stack([np.cos(time_s), np.sin(time_s), 0 * time_s], axis=-1)[:, None]
-    xyz[100:107] = np.nan  # 0.4 s
-    filled = fill_gaps(keypoints(xyz, time_s, sigma=0.005), max_gap_s=0.4)
-    middle = (1 - np.cos(0.2)) / np.sqrt(3)
-    assert filled.sigma_m[103, 0] == pytest.approx(np.hypot(0.005, middle), rel=0.02)
-    assert filled.sigma_m[100, 0] == pytest.approx(np.hypot(0.005, 4 / 8 * 7 / 8 * middle), rel=0.02)
-    truth = np.stack([np.cos(time_s), np.sin(time_s), 0 * time_s], axis=-1)
-    assert np.linalg.norm(filled.xyz_m[103, 0] - truth[103]) < 3 * filled.sigma_m[103, 0]
+    # A circle of radius 0.2 m, twice a second. A cubic through the gap's ends and the points 0.1 s beyond them misses
+    # the middle by what it misses of a cosine there; a coordinate has 1 / sqrt(3) of that over the take.
+    omega, radius_m = 4 * np.pi, 0.2
+    time_s = np.arange(600) / 100
+    xyz = radius_m * np.stack([np.cos(omega * time_s), np.sin(omega * time_s), 0 * time_s], axis=-1)[:, None]
+    truth = xyz[:, 0].copy()
+    xyz[300:319] = np.nan  # 0.2 s
+    filled = fill_gaps(keypoints(xyz, time_s, sigma=0.002), max_gap_s=0.2)
+    at_s = np.array([-0.2, -0.1, 0.1, 0.2])
+    miss = 1 - np.polyval(np.polyfit(at_s, np.cos(omega * at_s), 3), 0.0)
+    middle = radius_m * miss / np.sqrt(3)
+    assert middle > 0.01
+    assert filled.sigma_m[309, 0] == pytest.approx(np.hypot(0.002, middle), rel=0.02)
+    assert filled.sigma_m[300, 0] == pytest.approx(np.hypot(0.002, 4 / 20 * 19 / 20 * middle), rel=0.02)
+    assert (np.linalg.norm(filled.xyz_m[300:319, 0] - truth[300:319], axis=-1) < 2 * filled.sigma_m[300:319, 0]).all()
+
+
+def test_each_side_of_a_gap_counts_by_its_own_deviation():
+    rng = np.random.default_rng(4)
+    time_s = np.arange(120) / 60
+    truth = np.stack([time_s, np.sin(3 * time_s), 1 + 0 * time_s], axis=-1)[:, None]
+    sigma = np.where(np.abs(time_s - 0.85) < 0.1, 0.03, 0.001)[:, None]  # uncertain shortly before the gap
+    sigma[56:58] = 0.001  # but for the two last frames
+    xyz = truth + sigma[..., None] * rng.standard_normal((120, 100, 3))
+    gap = slice(58, 66)
+    xyz[gap] = np.nan
+    known = replace(keypoints(xyz, time_s), sigma_m=np.where(np.isfinite(xyz[..., 0]), sigma, np.nan))
+    aware, blind = (fill_gaps(k).xyz_m for k in (known, keypoints(xyz, time_s, sigma=0.01)))
+    errors = [np.sqrt(np.mean((filled[gap] - truth[gap]) ** 2)) for filled in (aware, blind)]
+    assert errors[0] < 0.6 * errors[1]
+    # No jump where the filled path begins and ends.
+    step = np.linalg.norm(np.diff(aware[56:68], axis=0), axis=-1)
+    true_step = np.linalg.norm(np.diff(truth[56:68], axis=0), axis=-1)
+    assert np.abs(step - true_step).max() < 6 * 0.001
 
 
 def test_a_take_of_two_observations_states_its_ignorance():
@@ -73,7 +98,7 @@ def test_a_take_of_two_observations_states_its_ignorance():
     filled = fill_gaps(keypoints(xyz, time_s, sigma=0.0), max_gap_s=0.25)
     # 2 m/s over a quarter of 0.2 s.
     assert filled.sigma_m[1, 0] == pytest.approx(0.1)
-    assert filled.xyz_m[1, 0, 0] == pytest.approx(0.2)
+    assert filled.xyz_m[1, 0, 0] == pytest.approx(0.2, rel=0.05)
 
 
 def test_points_never_seen_stay_nan():
