@@ -23,26 +23,10 @@ Writer = Callable[[Path], None]
 
 
 def export_take(take: Recording, stages: Stages) -> None:
-    """Write the files of a take's main person."""
-    export_person(take.results, take.name, stages)
-
-
-def export_person(folder: Path, name: str, stages: Stages, title: str = "files") -> None:
-    """Write the motion and the points of one person in every format that holds them.
+    """Write the motion and the points of one person of a take in every format that holds them.
 
     A format that cannot hold them (C3D wants even time stamps, joint angles want the humanoid) is left out with a
     warning, and the others are written. When the disk refuses, what fits is written, then the first error is raised.
-
-    Parameters
-    ----------
-    folder
-        Holds the person's `keypoints3d.npz` and `motion.npz`; the files go there.
-    name
-        What the files are called.
-    stages
-        The take's.
-    title
-        What the manifest calls this stage.
 
     Raises
     ------
@@ -51,8 +35,9 @@ def export_person(folder: Path, name: str, stages: Stages, title: str = "files")
     OSError
         A file could not be written.
     """
+    folder, title = take.results, "files"
     points, motion = folder / "keypoints3d.npz", folder / "motion.npz"
-    targets = [folder / f"{name}{ending}" for ending in (".bvh", *POINT_SUFFIXES, "_angles.csv", ".mot")]
+    targets = [folder / f"{take.name}{ending}" for ending in (".bvh", *POINT_SUFFIXES, "_angles.csv", ".mot")]
     before = stages.manifest.report(title)
     refused_before = before.get("refused", {})
 
@@ -60,7 +45,7 @@ def export_person(folder: Path, name: str, stages: Stages, title: str = "files")
         return Stage(title, [points, motion], paths, {"formats": [path.name for path in targets]})
 
     if stages.manifest.is_current(stage([path for path in targets if path.name not in refused_before])):
-        stages.terminal.skipped(f"{name}: {title}")
+        stages.terminal.skipped(f"{take.name}: {title}")
         return
     stages.keep_edited(stage(targets))
     written, refused, failed = _write_all(points, motion, targets)
