@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from session.report.page import capitalize_first
 from session.report.take_findings import TakeFindings
 from session.report.take_numbers import person_px, spans_in_words, spans_of
 
@@ -31,6 +34,12 @@ GOOD_OUT, USABLE_OUT = 0.05, 0.4
 BINS = 300
 """Of the chart of a camera's error over time."""
 
+LEFT_OUT_KINDS = ("somebody else", "displaced", "nonsense", "detects badly")
+"""Findings of the triangulation that say why a camera was left out."""
+
+OFF_KINDS = ("pose off", "noisy")
+"""Findings that say why a camera fits worse than a detector's own error."""
+
 STATES = ("used", "partly", "out", "nobody")
 PARTLY_SHARE = 0.7
 """Of the points seen, in a picture, below which the picture counts as used in part."""
@@ -48,6 +57,8 @@ class CameraCard:
         "good", "usable" or "redo".
     words
         What there is to say, sentences.
+    findings
+        What the triangulation found wrong with it: by kind, as `triangulate.report.Finding` has it, sentences.
     used
         Share of its observations that points rest on.
     median_px, most_px
@@ -70,6 +81,7 @@ class CameraCard:
     name: str
     grade: str
     words: tuple[str, ...]
+    findings: tuple[tuple[str, str], ...]
     used: float
     median_px: float
     most_px: float
@@ -94,13 +106,25 @@ def camera_cards(findings: TakeFindings) -> tuple[list[CameraCard], float]:
         [STATES.index("nobody"), STATES.index("out"), STATES.index("partly")],
         STATES.index("used"),
     )
-    reports = findings.reports.get("triangulate", {}).get("cameras", {})
+    triangulated = findings.reports.get("triangulate", {})
+    reports = triangulated.get("cameras", {})
     cards = []
     for place, name in enumerate(findings.observations.camera_names):
         swapped = np.zeros(states.shape[1], dtype=bool)
         swapped[[frame for frame in reports.get(name, {}).get("swapped_frames", ()) if frame < len(swapped)]] = True
-        cards.append(_card(findings, place, name, error_px[place], states[place], swapped, tall_px[place], reach_px))
+        wrong = findings_of(triangulated, name)
+        cards.append(
+            _card(findings, place, name, error_px[place], states[place], swapped, wrong, tall_px[place], reach_px)
+        )
     return cards, reach_px
+
+
+def findings_of(triangulated: Mapping[str, Any], camera: str) -> tuple[tuple[str, str], ...]:
+    """Return (kind, sentence) of what the triangulation found wrong with a camera; "": with all of them together."""
+    told = [(str(one["kind"]), str(one["text"])) for one in triangulated.get("findings", ()) if one["camera"] == camera]
+    # A camera's name stays as its owner writes it.
+    named = [(kind, text if camera and text.startswith(camera) else capitalize_first(text)) for kind, text in told]
+    return tuple((kind, f"{text}.") for kind, text in named)
 
 
 def _card(
@@ -110,6 +134,7 @@ def _card(
     error_px: Array,
     state: npt.NDArray[np.int64],
     swapped: Mask,
+    wrong: tuple[tuple[str, str], ...],
     tall_px: float,
     reach_px: float,
 ) -> CameraCard:
@@ -120,7 +145,7 @@ def _card(
     out = state == STATES.index("out")
     person = median_px / float(tall_px)
     time_s = findings.keypoints.time_s
-    grade, words = _words(time_s, median_px, person, used, state, out, swapped)
+    grade, words = _words(time_s, median_px, person, used, state, out, swapped, wrong)
     line, band = _chart(error_px, reach_px)
     frames = len(state)
     return CameraCard(
@@ -128,6 +153,7 @@ def _card(
         name=name,
         grade=grade,
         words=words,
+        findings=wrong,
         used=used,
         median_px=median_px,
         most_px=float(np.percentile(some, 95)) if some.size else float("nan"),
@@ -153,6 +179,7 @@ def _words(
     state: npt.NDArray[np.int64],
     out: Mask,
     swapped: Mask,
+    found: tuple[tuple[str, str], ...],
 ) -> tuple[str, tuple[str, ...]]:
     """Judge a camera: its grade, and sentences."""
     nobody = state == STATES.index("nobody")
@@ -162,7 +189,9 @@ def _words(
         f"it agrees with the others to {median_px:.1f} px, {100 * person:.1f} % of the person's height in its picture; "
         f"{100 * used:.0f} % of what it saw is used."
     ]
-    if person > GOOD_ERROR:
+    kinds = {kind for kind, _ in found}
+    said += [sentence for _, sentence in found]
+    if person > GOOD_ERROR and not kinds & set(OFF_KINDS):
         said.append(
             "That is more than a detector's own error: it was moved since the calibration, its clock is off, or the "
             "person is hard to see in it."
@@ -173,7 +202,7 @@ def _words(
             f"Left and right were exchanged in {count} frame{'s' if count > 1 else ''} "
             f"({spans_in_words(spans_of(swapped), time_s)}), and put right."
         )
-    if out.any():
+    if out.any() and not kinds & set(LEFT_OUT_KINDS):
         said.append(
             f"Left out {'at' if out.sum() == 1 else 'from'} {spans_in_words(spans_of(out), time_s)}, because what it "
             "shows contradicts the other cameras."
@@ -183,7 +212,8 @@ def _words(
     wrong = float(np.maximum(out, swapped).mean())
     if person > USABLE_ERROR or float(out.mean()) > USABLE_OUT:
         return "redo", tuple(said)
-    return "good" if person <= GOOD_ERROR and wrong <= GOOD_OUT else "usable", tuple(said)
+    good = person <= GOOD_ERROR and wrong <= GOOD_OUT and not found
+    return "good" if good else "usable", tuple(said)
 
 
 def _chart(error_px: Array, reach_px: float) -> tuple[str, str]:

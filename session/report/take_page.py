@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from session.report.page import camera_colour, render
-from session.report.take_cameras import camera_cards
+from session.report.take_cameras import camera_cards, findings_of
 from session.report.take_charts import limb_maps, line_over_time, ruler, sigma_bands, view_bands
 from session.report.take_feet import feet_of
 from session.report.take_findings import TakeFindings
@@ -63,7 +63,7 @@ def take_page(findings: TakeFindings) -> str:
         cards=cards,
         reach_px=reach_px,
         colours=[camera_colour(card.place) for card in cards],
-        said=[str(sentence) for sentence in triangulated.get("findings", ())],
+        said=[sentence for _, sentence in findings_of(triangulated, "")],
         people=people_in_words(findings.reports.get("people", {})),
         scene=take_scene(findings),
         motion=motion,

@@ -38,6 +38,15 @@ LEAST_FOUND = 0.6
 MOST_REASONS = 3
 """Limbs that are explained at the top; all are in the list below it."""
 
+REMEDIES = {
+    "pose off": "Calibrate again before the next take, because {camera} was moved since.",
+    "displaced": "Fasten {camera}: it does not stay where it was calibrated.",
+    "somebody else": "Keep other people out of the picture of {camera}.",
+    "detects badly": "Look at the light, the focus and the place of {camera}.",
+    "noisy": "Bring {camera} closer, or make its picture sharper: it is less sure than the others.",
+}
+"""What to do about what the triangulation found wrong with a camera, by kind."""
+
 ORDER = ("good", "usable", "redo")
 
 
@@ -158,7 +167,11 @@ def take_verdict(findings: TakeFindings, joints: Sequence[Joint], cameras: Seque
     if good and len(good) < len(limbs):
         sentences.append(f"{_the(good).capitalize()} {'is' if len(good) == 1 else 'are'} good.")
     sentences += [f"{card.name} does not fit the other cameras." for card in weak]
-    fair = [card.name for card in cameras if card.grade == "usable"]
+    told = [sentence for card in cameras for _, sentence in card.findings]
+    sentences += told[:MOST_REASONS]
+    if len(told) > MOST_REASONS:
+        sentences.append("More is said of the cameras below.")
+    fair = [card.name for card in cameras if card.grade == "usable" and not card.findings]
     if fair:
         sentences.append(
             f"Of the cameras, {listed(fair)} {'was' if len(fair) == 1 else 'were'} not right all the time."
@@ -192,7 +205,9 @@ def _next_steps(findings: TakeFindings, limbs: Sequence[LimbVerdict], cameras: S
     for source in wrong:
         steps.append(f"Mend the {source.title.lower()} first; its page says how.")
     for card in cameras:
-        if card.grade == "redo":
+        kinds = {kind for kind, _ in card.findings}
+        steps += [words.format(camera=card.name) for kind, words in REMEDIES.items() if kind in kinds]
+        if card.grade == "redo" and not kinds & set(REMEDIES):
             steps.append(
                 f"Look whether {card.name} was moved since the calibration (clapcap check {findings.session}), and "
                 "whether its clock is right; if so, calibrate again, or take its video out of the take."

@@ -272,10 +272,27 @@ def test_the_page_says_it(findings: TakeFindings) -> None:
     assert {"../calibration/report.html", "sync.html"} <= set(page.addresses)
 
 
-def test_the_findings_of_the_stages_are_shown(findings: TakeFindings) -> None:
-    said = {**findings.reports["triangulate"], "findings": ["cam2 followed somebody else for a while."]}
-    page = take_page(replace(findings, reports={**findings.reports, "triangulate": said}))
-    assert "cam2 followed somebody else for a while." in Reader(page).text
+def test_the_findings_of_the_triangulation_replace_our_own_guesses() -> None:
+    found = [
+        ("cam2", "somebody else", "cam2 follows somebody else from 1.0 to 2.0 s; not used there"),
+        ("cam3", "pose off", "cam3's pose is off: as if it was moved by about 8 cm. Calibrate again"),
+        ("", "two cameras", "with two cameras nobody can tell which of them is wrong"),
+    ]
+    keys = ("camera", "kind", "text")
+    made = take()
+    plain = {**made.reports["triangulate"], "findings": [dict(zip(keys, one, strict=True)) for one in found]}
+
+    told = replace(made, reports={**made.reports, "triangulate": plain})
+    cards = camera_cards(told)[0]
+    assert [card.grade for card in cards] == ["good", "usable", "usable", "good"]
+    words = " ".join(cards[1].words)
+    assert "cam2 follows somebody else from 1.0 to 2.0 s; not used there." in words
+    assert "contradicts the other cameras" not in words
+    verdict = judged(told)
+    assert "cam3's pose is off: as if it was moved by about 8 cm. Calibrate again." in verdict.sentences
+    assert "Keep other people out of the picture of cam2." in verdict.next_steps
+    assert "Calibrate again before the next take, because cam3 was moved since." in verdict.next_steps
+    assert "With two cameras nobody can tell which of them is wrong." in Reader(take_page(told)).text
 
 
 def test_people_are_linked(findings: TakeFindings) -> None:
