@@ -7,7 +7,7 @@ EXTRAS := dev
 PYTHON ?= $(shell for p in python3.11 python3.12 python3.10 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 12))' 2>/dev/null && echo $$p && break; done)
 
-.PHONY: demo test lint bench docs example constraints wheel-test test-blender clean
+.PHONY: demo test lint bench docs example constraints wheel-test test-blender addon clean
 
 # Blenders that the export is tested with besides the one of the extra `blender`.
 BLENDERS := 4.5.15 5.0.1
@@ -51,8 +51,12 @@ test-blender: $(VENV)/.ready-dev
 		$$home/bin/python -m pip install --quiet bpy==$$version "numpy<2" || exit 1; \
 		site=$$($$home/bin/python -c 'import site; print(site.getsitepackages()[0])'); \
 		$(BIN)/python -c 'import site; print(site.getsitepackages()[0])' >$$site/zz_clapcap.pth; \
-		CLAPCAP_BLENDER_PYTHON=$(CURDIR)/$$home/bin/python $(BIN)/pytest -q tests/blender/test_export.py || exit 1; \
+		CLAPCAP_BLENDER_PYTHON=$(CURDIR)/$$home/bin/python $(BIN)/pytest -q tests/blender/test_export.py tests/blender/test_addon.py || exit 1; \
 	done
+
+# The Blender extension: in Blender, Preferences > Get Extensions > Install from Disk.
+addon: $(VENV)/.ready
+	$(BIN)/python -m blender.addon_zip build/clapcap-addon.zip
 
 constraints:
 	$(PYTHON) -m venv build/uv && build/uv/bin/pip install --quiet uv
