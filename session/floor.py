@@ -117,7 +117,7 @@ def floor_stage(session: Session, stages: Stages) -> None:
 
         views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating the feet") as progress:
-            keypoints, *_ = triangulate_views(views, cameras_for(solved, views), settings.solver, 0.0, progress)
+            keypoints, *_ = triangulate_views(views, cameras_for(solved, views), settings.solver, progress)
         cameras = load_cameras(solved)
         floor = floor_from_feet(keypoints, cameras)
         T_world_floor = np.linalg.inv(floor.T_floor_world)

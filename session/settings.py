@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from clapcap.errors import SessionError
+from clapcap.errors import CleanupError, SessionError
 from session.atomic import written_whole
 
 if sys.version_info >= (3, 11):
@@ -54,12 +54,17 @@ known_m = {{}}                        # lengths by tape, to check the scale: {{ 
 [process]
 solver = "clapcap"                  # "clapcap", or "anipose"
 rate_hz = nan                       # frames a second of the result; nan: those of the fastest camera
-max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
 model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
 lag_s = {{}}                          # picture later than sound, as `process` told it before: {{ cam3 = 0.0081 }}
 people = 2                          # people looked for in a picture, at most (1 to 8)
 person = "all"                      # who is kept when there are several: "all", "main", or a number: "2"
 overlay = false                     # also write a video per camera with the keypoints drawn over it
+
+[cleanup]                           # of the points in space; keypoints3d_raw.npz keeps them as they were measured
+spikes = true                       # take out frames in which a point leaps away and back, faster than people move
+max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
+filter = "none"                     # "butterworth", "savitzky-golay", "gaussian", "median", "one-euro" or "kalman"
+parameters = {{}}                     # of the filter: {{ cutoff_hz = 6 }}; what is not named is as `clean --help` says
 
 # One table a recording (`calibration`, or the name of a take), when the cameras are not synced by a clap:
 # [recordings.dance]
@@ -104,12 +109,21 @@ class ProcessSettings:
 
     solver: str = "clapcap"
     rate_hz: float = float("nan")
-    max_gap_s: float = 0.2
     model: str = ""
     lag_s: Mapping[str, float] = field(default_factory=dict)
     people: int = 2
     person: str = "all"
     overlay: bool = False
+
+
+@dataclass(frozen=True)
+class CleanupSettings:
+    """How points in space are cleaned up; see the comments in `TEMPLATE`."""
+
+    spikes: bool = True
+    max_gap_s: float = 0.2
+    filter: str = "none"
+    parameters: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -127,6 +141,7 @@ class Settings:
     board: BoardSettings = field(default_factory=BoardSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
+    cleanup: CleanupSettings = field(default_factory=CleanupSettings)
     recordings: Mapping[str, RecordingSettings] = field(default_factory=dict)
 
     def recording(self, name: str) -> RecordingSettings:
@@ -163,12 +178,16 @@ def load_settings(path: Path) -> Settings:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SessionError(f"{path} is not valid TOML: {error}. Mend that line and run again.") from error
-    _known(path, "", document, ("board", "calibration", "process", "recordings"))
+    _known(path, "", document, ("board", "calibration", "process", "cleanup", "recordings"))
     recordings = _table(path, document, "recordings")
+    process, cleanup = dict(_table(path, document, "process")), dict(_table(path, document, "cleanup"))
+    if "max_gap_s" in process:  # where it stood before there was a table for clean-up
+        cleanup.setdefault("max_gap_s", process.pop("max_gap_s"))
     return Settings(
         board=_read(path, "board", BoardSettings, _table(path, document, "board")),
         calibration=_read(path, "calibration", CalibrationSettings, _table(path, document, "calibration")),
-        process=_read(path, "process", ProcessSettings, _table(path, document, "process")),
+        process=_read(path, "process", ProcessSettings, process),
+        cleanup=_read(path, "cleanup", CleanupSettings, cleanup),
         recordings={
             name: _read(path, f"recordings.{name}", RecordingSettings, _table(path, recordings, name))
             for name in recordings
@@ -235,10 +254,12 @@ def _read(path: Path, where: str, kind: type[Any], table: Mapping[str, Any]) -> 
 def _check(path: Path, where: str, settings: Any) -> None:
     """Refuse values outside their range, by the names that occur in the tables."""
     choices = {"kind": BOARDS, "solver": SOLVERS, "sync": SYNC_METHODS}
+    if isinstance(settings, CleanupSettings):
+        _check_cleanup(path, where, settings)
     for name, value in vars(settings).items():
         if name in choices and value not in choices[name]:
             raise SessionError(f'{path}: `{where}.{name}` is "{value}", needed one of {", ".join(choices[name])}.')
-        if name in ("columns", "rows", "square_mm", "marker_mm", "rate_hz", "max_gap_s") and value <= 0:
+        if name in ("columns", "rows", "square_mm", "marker_mm", "rate_hz") and value <= 0:
             raise SessionError(f"{path}: `{where}.{name}` is {value}, needed more than 0.")
         if name == "people" and not 1 <= value <= MOST_PEOPLE:
             raise SessionError(f"{path}: `{where}.people` is {value}, needed 1 to {MOST_PEOPLE}.")
@@ -252,3 +273,17 @@ def _check(path: Path, where: str, settings: Any) -> None:
             raise SessionError(f'{path}: `{where}.presets` must name files: {{ cam1 = "presets/cam1.toml" }}.')
         if name in ("offset_s", "lag_s") and not all(type(v) in (int, float) for v in value.values()):
             raise SessionError(f"{path}: `{where}.{name}` must give seconds for each camera: {{ cam2 = 0.73 }}.")
+
+
+def _check_cleanup(path: Path, where: str, settings: CleanupSettings) -> None:
+    if not settings.max_gap_s >= 0:
+        raise SessionError(f"{path}: `{where}.max_gap_s` is {settings.max_gap_s}, needed 0 or more.")
+    if not all(type(value) in (int, float) for value in settings.parameters.values()):
+        raise SessionError(f"{path}: `{where}.parameters` must give numbers: {{ cutoff_hz = 6 }}.")
+    if settings.filter != "none" or settings.parameters:
+        from retarget.cleanup.filters import check_parameters
+
+        try:
+            check_parameters(settings.filter, settings.parameters)
+        except CleanupError as error:
+            raise SessionError(f"{path}, [{where}]: {error}") from error

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from clapcap.errors import FileFormatError, SessionError
 from session.atomic import written_whole
-from session.settings import SOLVERS, ProcessSettings
+from session.settings import SOLVERS
 from session.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def triangulate_files(
     timeline_s = common_timeline({name: view.time_s for name, view in views.items()})
     aligned = {name: resample_keypoints(view, timeline_s) for name, view in views.items()}
     with terminal.progress("triangulating") as progress:
-        keypoints, _, report = triangulate_views(aligned, cameras, solver, ProcessSettings().max_gap_s, progress)
+        keypoints, _, report = triangulate_views(aligned, cameras, solver, progress)
     with written_whole(output) as partial:
         save_keypoints3d(partial, keypoints)
     terminal.done(

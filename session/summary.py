@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from session.folder import Recording, Session
 from session.manifest import Manifest
+from session.processing.cleanup import STAGE as CLEAN_UP
 from session.processing.report import people_folders
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def summary_table(session: Session, takes: Sequence[Recording], terminal: Termin
         sync = Manifest(take.results, session.root).report("sync")
         manifest = Manifest(folder, session.root)
         points, bones = manifest.report("triangulate"), manifest.report("fit")
+        cleaned = manifest.report(CLEAN_UP)
         worst = min(sync, key=lambda camera: float(sync[camera][1]))
         columns.append(
             [
@@ -31,7 +33,7 @@ def summary_table(session: Session, takes: Sequence[Recording], terminal: Termin
                 f"{solve['rmse_px']:.2f} px" if "rmse_px" in solve else "imported",
                 f"{points['median_px']:.1f} / {points['rmse_px']:.1f} px",
                 f"{100 * points['share']:.1f} %",
-                f"{100 * points['filled_share']:.1f} %",
+                f"{100 * cleaned['filled_share']:.1f} %",
                 f"{100 * bones['spread_before']:.2f} %",
                 f"{100 * bones['spread_after']:.2f} %",
             ]

@@ -9,6 +9,7 @@ from session.calibration import calibrate_session
 from session.clocks import refuse_unsynced, sync_recording, with_lags
 from session.folder import Recording, Session
 from session.processing.bones import fit_take
+from session.processing.cleanup import clean_take
 from session.processing.detection import detect_take, detection, keypoints2d_files
 from session.processing.files import export_take
 from session.processing.people import find_take_people, set_aside_others
@@ -104,5 +105,6 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
 def process_person(session: Session, take: Recording, time_map: TimeMap, stages: Stages) -> None:
     """Make the points, the bones and the files of one person of a take."""
     triangulate_take(session, take, time_map, stages)
+    clean_take(session, take, stages)
     fit_take(session, take, stages)
     export_take(take, stages)

@@ -1,4 +1,4 @@
-"""Points in space: the views of a take on one timeline, triangulated, short gaps filled."""
+"""Points in space: the views of a take on one timeline, triangulated."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from clapcap.progress import Progress, silent
 from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
+from session.processing.cleanup import measured_points_file
 from session.processing.detection import keypoints2d_files
 from session.processing.people import while_seen
 from session.stages import Stages
@@ -33,9 +34,9 @@ def load_views(take: Recording, time_map: TimeMap, rate_hz: float) -> dict[str, 
 
 
 def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stages: Stages) -> None:
-    """Triangulate the keypoints of all cameras and fill short gaps."""
+    """Triangulate the keypoints of all cameras; the points stay as they were measured."""
     settings = session.settings.process
-    output = take.results / "keypoints3d.npz"
+    output = measured_points_file(take)
     observations_file = take.results / "observations2d.npz"
     stage = Stage(
         "triangulate",
@@ -49,7 +50,6 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         {
             "solver": settings.solver,
             "rate_hz": settings.rate_hz,
-            "max_gap_s": settings.max_gap_s,
             **({"person": take.person} if take.person else {}),
             "clocks": {name: [clock.offset_s, clock.rate] for name, clock in time_map.cameras.items()},
         },
@@ -63,7 +63,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating") as progress:
             keypoints, observations, report = triangulate_views(
-                views, cameras_for(session.cameras_file, views), settings.solver, settings.max_gap_s, progress
+                views, cameras_for(session.cameras_file, views), settings.solver, progress
             )
         with written_whole(output) as partial:
             save_keypoints3d(partial, keypoints)
@@ -78,15 +78,12 @@ def triangulate_views(
     views: Mapping[str, Keypoints2D],
     cameras: CameraGroup,
     solver: str,
-    max_gap_s: float,
     progress: Progress = silent,
 ) -> tuple[Keypoints3D, Observations2D, dict[str, Any]]:
-    """Triangulate views that share one timeline and fill short gaps.
+    """Triangulate views that share one timeline; gaps stay.
 
     Also return the observations that the points rest on, and the numbers for the report.
     """
-    from retarget.cleanup.gaps import fill_gaps
-    from triangulate.report import BODY_JOINTS
     from triangulate.triangulate import triangulate
 
     if solver == "anipose":
@@ -95,18 +92,15 @@ def triangulate_views(
         result = triangulate_anipose(views, cameras)
     else:
         result = triangulate(views, cameras, progress=progress)
-    keypoints = fill_gaps(result.keypoints, max_gap_s)
     report = result.report
-    body = [place for place, name in enumerate(keypoints.names) if name in BODY_JOINTS]
     return (
-        keypoints,
+        result.keypoints,
         result.observations,
         {
-            "frames": len(keypoints.time_s),
+            "frames": len(result.keypoints.time_s),
             "median_px": report.median_px,
             "rmse_px": report.rmse_px,
             "share": report.share,
-            "filled_share": float(keypoints.filled[:, body].mean()) if body else 0.0,
             "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
             "survivors": dataclasses.asdict(report.survivors),
         },
