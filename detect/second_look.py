@@ -23,12 +23,15 @@ from detect.detector import DetectedPerson, Detector, Image, coincide
 
 Array = npt.NDArray[np.float64]
 
-# Looking at the picture in squares costs as much as one to three pictures: once a second it is 3 to 10 % of the time.
-SQUARES_EVERY_S = 1.0
+# Looking at the picture in squares costs as much as one to three pictures: once a second it is 3 to 10 % of the time,
+# more often only while there are several people.
+SQUARES_EVERY_S, SQUARES_AMONG_SEVERAL_S = 1.0, 0.25
+# There are several people until so long after two were seen at once.
+SEVERAL_S = 2.0
 # Squares overlap, so that nobody is cut by all of them.
 OVERLAP = 1.4
 # Who was seen this long ago is looked for where they were, in a square this many times their size.
-REMEMBERED_S = 0.5
+REMEMBERED_S = 0.7
 ROOM = 1.75
 # A figure is the remembered one's if their middles are within this share of the size.
 SAME_PLACE = 0.4
@@ -86,11 +89,13 @@ class SecondLook:
     def detect(self, image: Image, time_s: float) -> tuple[DetectedPerson, ...]:
         """Return the people in a picture: those of the first look, most prominent first, then the others."""
         found = list(self._detector.detect(image, time_s))
-        if time_s - self._several_s <= 2 * SQUARES_EVERY_S:
+        several = time_s - self._several_s <= SEVERAL_S
+        if several:
             for seen in self._missing(found, time_s):
                 if len(found) < self._people:
                     self._add(found, self._look(image, time_s, seen.middle_px, ROOM * seen.size_px))
-        if len(found) < self._people and time_s - self._squares_s >= SQUARES_EVERY_S:
+        every_s = SQUARES_AMONG_SEVERAL_S if several else SQUARES_EVERY_S
+        if len(found) < self._people and time_s - self._squares_s >= every_s:
             self._squares_s = time_s
             for middle_px, side_px in squares(image.shape[1], image.shape[0]):
                 self._add(found, self._look(image, time_s, middle_px, side_px))

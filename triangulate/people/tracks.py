@@ -28,6 +28,9 @@ Bools = npt.NDArray[np.bool_]
 GATE_M = 0.35
 # The gate opens while a body is not seen, by somebody who walks on otherwise than expected, up to this.
 GATE_SPEED_M_S, GATE_MOST_M = 0.8, 0.7
+# A figure that is this much nearer to somebody else is theirs, even if they have a better one: detectors see people
+# twice.
+OTHERS_RATIO, OTHERS_M = 2.0, 0.08
 # What it counts, in metres, that the figure is clearly the one that the body had in the camera's last picture.
 LINKED_M = 0.08
 # Views of one body agree within this; the one that agrees least is taken back.
@@ -177,7 +180,9 @@ class _Follower:
         previous = np.where(before >= 0, self.owner[rows[:, None] - 1, before], -1)  # (cameras, slots)
         numbers = np.array([track.number for track in tracks])
         linked = previous[:, None, :] == numbers[None, :, None]
-        cost = np.where(distance <= gate[..., None], distance - LINKED_M * linked, np.inf)
+        nearest = distance.min(axis=1, keepdims=True)
+        own = distance <= np.maximum(OTHERS_RATIO * nearest, nearest + OTHERS_M)
+        cost = np.where((distance <= gate[..., None]) & own, distance - LINKED_M * linked, np.inf)
         slots = np.full((len(rows), len(tracks)), -1)
         for c in np.flatnonzero(np.isfinite(cost).any(axis=(1, 2))):
             # A figure left over costs as much as one at the gate.
