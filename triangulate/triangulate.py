@@ -18,6 +18,8 @@ from triangulate.refine import RefinedPoints
 from triangulate.report import TriangulationReport, count_survivors, make_report
 from triangulate.robust import triangulate_robust
 from triangulate.views import Views, gather_views
+from triangulate.whole_take.result import refined_result
+from triangulate.whole_take.take import RefinementOptions
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -34,11 +36,14 @@ class TriangulationOptions:
     ----------
     mend_left_right
         Look for views that have left and right exchanged, and exchange them back.
+    refine
+        Refine all points of the take at once, with constant bones and smooth motion: `triangulate.whole_take`.
     max_sigma_m
         Points less certain than this are left out: a quarter of a metre is no position of a joint.
     """
 
     mend_left_right: bool = True
+    refine: bool = True
     max_sigma_m: float = 0.25
 
 
@@ -76,8 +81,10 @@ def triangulate(
     """Triangulate one person's keypoints.
 
     Views that exchange left and right are mended, each camera's pixel noise is estimated from the take, wrong views are
-    dropped point by point, and each point is refined on its reprojection error. Points are solved each for itself: no
-    bones, no smoothness over time. Gaps stay NaN: see `retarget.cleanup.gaps.fill_gaps`.
+    dropped point by point, and each point is refined on its reprojection error. Then all points of the
+    take are refined at once, with constant bones and smooth motion (`options.refine`): positions that rest on no view
+    of their frame are marked in `filled`, and what is too uncertain is NaN. Without that, points are solved each for
+    itself, and gaps stay NaN: see `retarget.cleanup.gaps.fill_gaps`.
 
     Parameters
     ----------
@@ -107,13 +114,14 @@ def triangulate(
     sigma = observation_sigma_px(confidence, noise)
 
     frames, points = xy.shape[1:3]
+    steps = frames * (2 if options.refine else 1)
     parts = []
     at_once = max(1, POINTS_AT_ONCE // points)
     for start in range(0, frames, at_once):
         part = slice(start, start + at_once)
         flat_xy = xy[:, part].reshape(len(given.cameras), -1, 2)
         parts.append(triangulate_robust(given.cameras, flat_xy, sigma[:, part].reshape(len(given.cameras), -1)))
-        progress(min(start + at_once, frames), frames)
+        progress(min(start + at_once, frames), steps)
     solved = RefinedPoints(
         xyz_m=np.concatenate([part.points.xyz_m for part in parts]),
         covariance_m2=np.concatenate([part.points.covariance_m2 for part in parts]),
@@ -122,7 +130,11 @@ def triangulate(
     )
     used = np.concatenate([part.used for part in parts], axis=1)
     given = Views(given.cameras, given.names, xy, confidence, given.time_s)
-    return finish(given, solved, used, sigma, noise, swapped, options.max_sigma_m, "clapcap")
+    result = finish(given, solved, used, sigma, noise, swapped, options.max_sigma_m, "clapcap")
+    if not options.refine:
+        return result
+    refinement = RefinementOptions(max_sigma_m=options.max_sigma_m)
+    return refined_result(result, given.cameras, sigma, refinement, lambda done, _: progress(frames + done, steps))
 
 
 def finish(

@@ -13,6 +13,7 @@ from triangulate.left_right import exchange, mirror_order
 from triangulate.triangulate import TriangulationOptions, triangulate
 
 NOISE_PX = 4.0
+FRAME_BY_FRAME = TriangulationOptions(refine=False)
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ def test_errors_are_those_the_covariance_states(noisy, views):
 
 def test_reprojection_is_of_the_used_views_and_in_pixels(noisy, views):
     cameras, _, xy, time_s = noisy
-    result = triangulate(views(cameras, xy, time_s), cameras)
+    result = triangulate(views(cameras, xy, time_s), cameras, FRAME_BY_FRAME)
     error = np.linalg.norm(cameras.project(result.keypoints.xyz_m) - xy, axis=-1)
     np.testing.assert_allclose(result.keypoints.reprojection_px[result.used], error[result.used], atol=1e-9)
     assert np.isnan(result.keypoints.reprojection_px[~result.used]).all()
@@ -94,11 +95,12 @@ def test_mending_can_be_switched_off(noisy, views):
 def test_progress_reaches_the_end_and_parts_change_nothing(noisy, views, monkeypatch):
     cameras, _, xy, time_s = noisy
     told = []
-    whole = triangulate(views(cameras, xy, time_s), cameras, progress=lambda done, total: told.append((done, total)))
+    given = views(cameras, xy, time_s)
+    whole = triangulate(given, cameras, FRAME_BY_FRAME, lambda done, total: told.append((done, total)))
     assert told == [(60, 60)]
     monkeypatch.setattr("triangulate.triangulate.POINTS_AT_ONCE", 33 * 7)
     told.clear()
-    parts = triangulate(views(cameras, xy, time_s), cameras, progress=lambda done, total: told.append((done, total)))
+    parts = triangulate(given, cameras, FRAME_BY_FRAME, lambda done, total: told.append((done, total)))
     assert told == [(done, 60) for done in (7, 14, 21, 28, 35, 42, 49, 56, 60)]
     np.testing.assert_allclose(parts.keypoints.xyz_m, whole.keypoints.xyz_m, atol=1e-9)
 
