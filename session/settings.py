@@ -53,6 +53,7 @@ known_m = {{}}                        # lengths by tape, to check the scale: {{ 
 
 [process]
 solver = "clapcap"                  # "clapcap", or "anipose"
+refine = true                       # all points of a take at once: constant bones, smooth motion; false: frame by frame
 rate_hz = nan                       # frames a second of the result; nan: those of the fastest camera
 model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
 lag_s = {{}}                          # picture later than sound, as `process` told it before: {{ cam3 = 0.0081 }}
@@ -108,6 +109,7 @@ class ProcessSettings:
     """How takes are processed; see the comments in `TEMPLATE`."""
 
     solver: str = "clapcap"
+    refine: bool = True
     rate_hz: float = float("nan")
     model: str = ""
     lag_s: Mapping[str, float] = field(default_factory=dict)

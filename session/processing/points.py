@@ -49,6 +49,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         [output, observations_file],
         {
             "solver": settings.solver,
+            "refine": settings.refine,
             "rate_hz": settings.rate_hz,
             **({"person": take.person} if take.person else {}),
             "clocks": {name: [clock.offset_s, clock.rate] for name, clock in time_map.cameras.items()},
@@ -63,7 +64,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating") as progress:
             keypoints, observations, report = triangulate_views(
-                views, cameras_for(session.cameras_file, views), settings.solver, progress
+                views, cameras_for(session.cameras_file, views), settings.solver, progress, settings.refine
             )
         with written_whole(output) as partial:
             save_keypoints3d(partial, keypoints)
@@ -79,19 +80,20 @@ def triangulate_views(
     cameras: CameraGroup,
     solver: str,
     progress: Progress = silent,
+    refine: bool = True,
 ) -> tuple[Keypoints3D, Observations2D, dict[str, Any]]:
     """Triangulate views that share one timeline; gaps stay.
 
-    Also return the observations that the points rest on, and the numbers for the report.
+    `refine`: all points of the take at once (our solver only). Also return the observations that the points rest on, and the numbers for the report.
     """
-    from triangulate.triangulate import triangulate
+    from triangulate.triangulate import TriangulationOptions, triangulate
 
     if solver == "anipose":
         from triangulate.anipose_solver import triangulate_anipose
 
         result = triangulate_anipose(views, cameras)
     else:
-        result = triangulate(views, cameras, progress=progress)
+        result = triangulate(views, cameras, TriangulationOptions(refine=refine), progress)
     report = result.report
     return (
         result.keypoints,
