@@ -6,10 +6,10 @@ own clock, with its own gain, noise, wind, sample rate and clipping. Everything 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
-import numba
 import numpy as np
 import numpy.typing as npt
 from scipy.signal import butter, lfilter, oaconvolve, sosfilt
@@ -299,7 +299,7 @@ def _recorded(
     start_s = float(rng.uniform(-0.05, 0.05))
     n = round(duration_s * rate_hz)
     first = (offset_s + rate * start_s + MARGIN_S) * RATE_HZ
-    samples = _interpolated(heard, first, rate * RATE_HZ / rate_hz, n, _sinc_table())
+    samples = _interpolation()(heard, first, rate * RATE_HZ / rate_hz, n, _sinc_table())
     for level_db, sound in ((recipe.noise_db, _noise), (recipe.wind_db, _wind)):
         if level_db is not None:
             samples += 10 ** (level_db / 20) * sound(rng, n, rate_hz)
@@ -348,7 +348,15 @@ def _sinc_table() -> Array:
     return np.sinc(place) * window
 
 
-@numba.njit(cache=True)
+@lru_cache(maxsize=1)
+def _interpolation() -> Callable[[Array, float, float, int, Array], Array]:
+    """Return `_interpolated`, compiled; imported here, as what measures the memory of syncing imports this file."""
+    import numba
+
+    compiled: Callable[[Array, float, float, int, Array], Array] = numba.njit(cache=True)(_interpolated)
+    return compiled
+
+
 def _interpolated(sound: Array, first: float, step: float, n: int, table: Array) -> Array:
     """Return the sound at places first + step * k, by windowed sinc, linear between the table's phases."""
     out = np.zeros(n)

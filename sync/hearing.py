@@ -58,8 +58,11 @@ def hear(audio: Audio) -> Hearing:
     The causal band-pass and the resampling are the same for every track, so that their delays cancel. The filter that
     flattens the background has no phase.
     """
-    seconds = range(0, int(np.ceil(audio.duration_s)), BLOCK_S)
-    sound = np.concatenate([_band_limited(audio, second) for second in seconds] or [np.zeros(0, dtype=np.float32)])
+    # Filled block by block: joined from blocks, ten minutes would be held twice.
+    sound = np.zeros(round(audio.duration_s * RATE_HZ), dtype=np.float32)
+    for second in range(0, int(np.ceil(audio.duration_s)), BLOCK_S):
+        block = _band_limited(audio, second)[: len(sound) - second * RATE_HZ]
+        sound[second * RATE_HZ : second * RATE_HZ + len(block)] = block
     if len(sound) < 2 * WINDOW or not sound.any():
         return Hearing(sound[:0], audio.start_s, Onsets.none())
     gain = _flattening_gain(sound)
