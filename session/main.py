@@ -16,6 +16,7 @@ from session.commands import (
     calibrate,
     cameras,
     check,
+    clean,
     convert,
     demo,
     doctor,
@@ -27,6 +28,7 @@ from session.commands import (
     retarget,
     sync,
     triangulate,
+    view,
 )
 
 EXIT_BAD_INPUT = 2
@@ -60,8 +62,8 @@ def _options(
 
 
 COMMANDS = (
-    *(new, board, sync, calibrate, cameras, check, process, report, export, retarget),
-    *(demo, doctor, triangulate, fit, convert),
+    *(new, board, sync, calibrate, cameras, check, process, report, view, export, retarget),
+    *(demo, doctor, triangulate, clean, fit, convert),
 )
 """In the order of `--help`: the whole job, then the rest, then single stages."""
 

@@ -170,3 +170,50 @@ def test_the_floor_under_the_dancers_feet_is_the_true_one(demo: Path, tmp_path: 
     again = subprocess.run([*CLAPCAP, "calibrate", copy, "--yes"], capture_output=True, text=True)
     assert again.returncode == 0, again.stderr
     assert "✓" not in again.stdout.split("World:")[0]  # nothing is computed twice
+
+
+def test_without_a_display_a_take_is_seen_in_pictures(demo: Path, tmp_path: Path) -> None:
+    session = tmp_path / "session"
+    shutil.copytree(demo, session, symlinks=True)
+    environment = {key: value for key, value in os.environ.items() if key not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    done = subprocess.run(
+        [*CLAPCAP, "view", session / "results" / TAKE], capture_output=True, text=True, env=environment
+    )
+    assert done.returncode == 0, done.stderr
+    assert (session / "results" / TAKE / "view.png").stat().st_size > 20_000
+    assert all((session / "results" / TAKE / f"overlay-cam{k}.mp4").exists() for k in (1, 2, 3, 4))
+
+
+def test_the_viewers_recording_holds_videos_skeleton_and_errors_on_one_time_line(demo: Path, tmp_path: Path) -> None:
+    pytest.importorskip("rerun", reason="rerun is not installed: pip install clapcap[view]")
+    import rerun
+
+    kept = tmp_path / "take.rrd"
+    command = [*CLAPCAP, "view", demo / "results" / TAKE, "--save", kept]
+    done = subprocess.run(command, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    recording = rerun.dataframe.load_recording(str(kept))
+    paths = {column.entity_path for column in recording.schema().component_columns()}
+    for camera in ("cam1", "cam2", "cam3", "cam4"):
+        assert {f"/world/{camera}/image/video", f"/world/{camera}/image/keypoints", f"/errors/{camera}"} <= paths
+    skeleton = recording.view(index="session", contents="/world/skeleton").select().read_all()
+    assert skeleton.num_rows == len(load_motion(demo / "results" / TAKE / "motion.npz").time_s)
+    again = subprocess.run(command, capture_output=True, text=True)
+    assert again.returncode == 2
+    assert "not written over" in " ".join(again.stderr.split())
+
+
+def test_the_videos_behind_the_figure_are_undistorted_frame_by_frame(demo: Path, tmp_path: Path) -> None:
+    from media.probe import probe
+    from session.export import _backgrounds, find_take
+    from session.stages import Stages
+    from session.terminal import Terminal
+
+    session = tmp_path / "session"
+    shutil.copytree(demo, session, symlinks=True)
+    found = find_take(session / "results" / TAKE)
+    assert found.session is not None
+    assert found.take is not None
+    files = _backgrounds(found, Stages(found.session, found.take, Terminal()))
+    frames = len(load_motion(found.motion).time_s)
+    assert {name: probe(path).frame_count for name, path in files.items()} == dict.fromkeys(files, frames)
