@@ -13,8 +13,9 @@ import numpy as np
 from calib.cameras import CameraGroup
 from clapcap.errors import TriangulationError
 from skeleton.keypoints import Keypoints2D
+from triangulate.losses import SQUARES
 from triangulate.pixel_noise import estimate_noise_px, observation_sigma_px
-from triangulate.refine import SQUARES, evaluate_points
+from triangulate.refine import evaluate_points
 from triangulate.triangulate import TriangulationOptions, TriangulationResult, finish
 from triangulate.views import gather_views
 

@@ -20,6 +20,29 @@ BODY_JOINTS = tuple(
 
 
 @dataclass(frozen=True)
+class Finding:
+    """Something wrong with a whole camera.
+
+    Attributes
+    ----------
+    camera
+        Its name; empty: about all cameras.
+    kind
+        "somebody else", "displaced", "nonsense", "detects badly", "noisy", "pose off" or "two cameras".
+    start_s, end_s
+        When, session time; NaN: throughout.
+    text
+        One sentence for people, without a full stop at its end.
+    """
+
+    camera: str
+    kind: str
+    start_s: float
+    end_s: float
+    text: str
+
+
+@dataclass(frozen=True)
 class Survivors:
     """What is left after each step; points are counted once a frame.
 
@@ -138,6 +161,8 @@ class TriangulationReport:
         Share of the body's joints x frames with a position.
     solver
         "clapcap" or "anipose".
+    findings
+        What is wrong with whole cameras, in words, with the times.
     """
 
     survivors: Survivors
@@ -146,6 +171,7 @@ class TriangulationReport:
     rmse_px: float
     share: float
     solver: str
+    findings: tuple[Finding, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Return plain data for JSON."""
@@ -192,6 +218,7 @@ def make_report(
     swapped: Bools,
     survivors: Survivors,
     solver: str,
+    findings: tuple[Finding, ...] = (),
 ) -> TriangulationReport:
     """Gather the numbers.
 
@@ -230,6 +257,7 @@ def make_report(
         rmse_px=_rms(error[inside]),
         share=float(inside.any(axis=0).mean()),
         solver=solver,
+        findings=findings,
     )
 
 

@@ -34,7 +34,8 @@ LOSS_SCALE = 4.5
 OUTLIER_DEVIATIONS = 5.0
 # Huber's usual scale: 95 % efficiency for Gaussian errors of one coordinate.
 HUBER_SCALE = 1.345
-# Steps of reweighting. Each shrinks what is left by five or more; the last are for points that converge slowly.
+# Steps of reweighting. Most points need four or five for the last micrometre. Where two views are all there is and both
+# lie beyond the limit of Huber's loss, all places between them are equally good, and more steps change nothing.
 FIRST_STEPS, DISAGREEING_STEPS, LAST_STEPS = 2, 8, 8
 
 

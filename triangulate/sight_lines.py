@@ -31,6 +31,8 @@ Bools = npt.NDArray[np.bool_]
 TABLE_CELLS = 64
 # Depths below this, or behind the camera, count as this: the error is then so large that no robust loss believes it.
 MIN_DEPTH_M = 1e-3
+# A point has converged when its step along each axis is shorter than this: a micrometre.
+CONVERGED_STEP_M = 1e-6
 # The entries of a symmetric 3 x 3 matrix that are kept, and where (i, j) is found among them.
 UPPER = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 PLACE = ((0, 1, 2), (1, 3, 4), (2, 4, 5))
@@ -96,7 +98,8 @@ class SightLines:
 
     def squared_px(self, x: Array, y: Array) -> Array:
         """Return the squared error in pixels, (cameras, points), of projections at x, y; 0 where not observed."""
-        dx, dy = x - self.xy[0], y - self.xy[1]
+        dx: Array = x - self.xy[0]
+        dy: Array = y - self.xy[1]
         lx, mx, nx = self.factor
         dx *= lx
         dx += mx * dy
@@ -145,6 +148,23 @@ def solve_planes(equations: Array, min_condition: float = MIN_CONDITION) -> Arra
     return solution
 
 
+def solve_with_spread(equations: Array) -> tuple[Array, Array]:
+    """Solve normal equations (9, points): points (3, points) and the inverse of H (6, points)."""
+    inverse = inverse_planes(equations[:6])
+    g = equations[6:]
+    solution = np.empty(g.shape)
+    for i, (p, q, r) in enumerate(PLACE):
+        solution[i] = inverse[p] * g[0] + inverse[q] * g[1] + inverse[r] * g[2]
+    return solution, inverse
+
+
+def shared_trace(H: Array, inverse: Array) -> Array:
+    """Return the trace of H times another symmetric matrix, both (6, ...) planes: (...)."""
+    diagonal = H[0] * inverse[0] + H[3] * inverse[3] + H[5] * inverse[5]
+    trace: Array = diagonal + 2 * (H[1] * inverse[1] + H[2] * inverse[2] + H[4] * inverse[4])
+    return trace
+
+
 def inverse_planes(H: Array, min_condition: float = MIN_CONDITION) -> Array:
     """Invert symmetric matrices, (6, points) to (6, points); NaN as for `triangulate.linear.solve3`."""
     adjugate, determinant = adjugate_planes(H, min_condition)
@@ -164,13 +184,13 @@ def adjugate_planes(H: Array, min_condition: float) -> tuple[Array, Array]:
     adjugate[5] = a * d - b * b
     determinant = a * adjugate[0] + b * adjugate[1] + c * adjugate[2]
     third = (a + d + f) / 3
-    return adjugate, np.where(determinant > min_condition * (third * third * third), determinant, np.nan)
+    enough = determinant > min_condition * (third * third * third)
+    return adjugate, np.where(enough, determinant, np.nan)
 
 
 def matrices(planes: Array) -> Array:
     """Return symmetric matrices (points, 3, 3) from their planes (6, points)."""
-    full: Array = np.moveaxis(planes[np.array(PLACE)], -1, 0)
-    return full
+    return np.asarray(np.moveaxis(planes[np.array(PLACE)], -1, 0))
 
 
 def descend(
@@ -195,11 +215,13 @@ def descend(
     loss
         Of the squared error in variances.
     steps
-        How many; ends earlier once no step is longer than `CONVERGED_STEP_M`.
+        How many; a point is done earlier once its step is no longer than `CONVERGED_STEP_M`.
     prior
         Where points are expected, (3, points), and one over the variance of that, (points,), per square metre: counts
         like one more view.
     """
+    found = np.array(xyz_m, dtype=np.float64)
+    active = np.arange(found.shape[1])
     for _ in range(steps):
         x, y, inverse_depth = lines.project(xyz_m)
         k = loss.weight(lines.squared_px(x, y) * weight)
@@ -214,15 +236,16 @@ def descend(
             equations[[0, 3, 5]] += pull
             equations[6:] += pull * expected
         after = solve_planes(equations, min_condition=0.0)
-        moved = np.abs(after - xyz_m)
+        moving = (np.abs(after - xyz_m) > CONVERGED_STEP_M).any(axis=0)
         xyz_m = np.where(np.isfinite(after), after, xyz_m)
-        if not (moved > CONVERGED_STEP_M).any():
+        found[:, active] = xyz_m
+        if not moving.any():
             break
-    return xyz_m
-
-
-# A point has converged when its step along each axis is shorter than this: a micrometre.
-CONVERGED_STEP_M = 1e-6
+        if 2 * np.count_nonzero(moving) < len(moving):  # the others are done
+            active, xyz_m = active[moving], xyz_m[:, moving]
+            lines, shares, weight = lines.of(moving), shares[..., moving], weight[:, moving]
+            prior = None if prior is None else (prior[0][:, moving], prior[1][moving])
+    return found
 
 
 @lru_cache(maxsize=64)
@@ -230,7 +253,7 @@ def _table(camera: Camera) -> Array:
     """Return undistorted coordinates (cells + 1, cells + 1, 2) over the picture, rows first."""
     width, height = camera.size_px
     u, v = np.linspace(0, width, TABLE_CELLS + 1), np.linspace(0, height, TABLE_CELLS + 1)
-    table = camera.undistort(np.stack(np.meshgrid(u, v), axis=-1))
+    table: Array = camera.undistort(np.stack(np.meshgrid(u, v), axis=-1))
     table.setflags(write=False)
     return table
 

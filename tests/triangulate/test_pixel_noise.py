@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from triangulate.confidence import MIN_CONFIDENCE
 from triangulate.pixel_noise import (
-    MIN_CONFIDENCE,
     estimate_noise_px,
     observation_sigma_px,
     person_size_px,

@@ -95,8 +95,9 @@ def test_a_guess_decides_between_views_and_has_no_say_in_the_place(ring, rng):
     informed = triangulate_robust(cameras, xy, np.where(np.arange(3)[:, None] == 0, np.inf, weight))
     assert (~found.used[0]).all()
     assert found.used[1:].all()
-    # Both end within a twentieth of a deviation (4 mm) of the minimum, most of them within a micrometre.
-    np.testing.assert_allclose(found.points.xyz_m, informed.points.xyz_m, atol=2e-4)
+    apart = np.linalg.norm(found.points.xyz_m - informed.points.xyz_m, axis=-1)
+    # But for points both of whose views lie beyond the limit of Huber's loss: any place between them is as good.
+    assert np.quantile(apart, 0.98) < 1e-5
 
 
 def test_cost_is_linear_in_cameras(ring, rng, monkeypatch):
