@@ -153,7 +153,7 @@ def _report_person(
             keypoints=keypoints,
             observations=observations,
             motion=motion,
-            contact=None,
+            soles=(),
             landmarks=_landmarks(manifest.settings("fit").get("skeleton", ""), observations.names),
             cameras=_cameras(session, observations.camera_names),
             reports=reports,

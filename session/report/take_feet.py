@@ -19,18 +19,18 @@ LEAST_REACH_M = 0.15
 
 @dataclass(frozen=True)
 class Contact:
-    """One foot's stands on the floor.
+    """When one point of a sole stands on the floor.
 
     Attributes
     ----------
     name, side
-        The foot, in words, and its side.
+        The point, in words, and its side.
     spans
         (x, width) in thousandths of the take.
     share
         Of the frames.
     slide_m, worst_m
-        How far it goes on the floor while it stands, from its mean place: median over the stands, and the most. NaN
+        How far it goes on the floor while it stands, from its mean place: median over the stands, and the most; NaN
         without any.
     stands
         How many there are.
@@ -90,26 +90,18 @@ def feet_of(findings: TakeFindings) -> Feet | None:
 
 
 def _contacts(findings: TakeFindings) -> tuple[Contact, ...]:
-    motion = findings.motion
-    if findings.contact is None or motion is None:
-        return ()
-    position = motion.world_positions()
     contacts = []
-    for name, mask in findings.contact.items():
-        if name not in motion.joint_names:
-            continue
-        path_m = position[:, motion.joint_names.index(name), :2]
-        spans = spans_of(mask)
-        slides = [_slide(path_m[first : last + 1]) for first, last in spans]
+    for sole in findings.soles:
+        slides = [_slide(sole.path_m[first : last + 1, :2]) for first, last in spans_of(sole.standing)]
         contacts.append(
             Contact(
-                in_words(name),
-                side_of(name),
-                blocks(mask),
-                float(mask.mean()),
+                in_words(sole.name),
+                side_of(sole.name),
+                blocks(sole.standing),
+                float(sole.standing.mean()),
                 float(np.median(slides)) if slides else float("nan"),
                 max(slides, default=float("nan")),
-                len(spans),
+                len(slides),
             )
         )
     return tuple(contacts)

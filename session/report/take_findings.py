@@ -55,6 +55,15 @@ class Person:
 
 
 @dataclass(frozen=True, eq=False)
+class Sole:
+    """A point under a foot: its name, its path (frames, 3) in the world, metres, and when it stands (frames,)."""
+
+    name: str
+    path_m: Array
+    standing: Mask
+
+
+@dataclass(frozen=True, eq=False)
 class TakeFindings:
     """What the page is made from.
 
@@ -70,8 +79,8 @@ class TakeFindings:
         The points in space and what they rest on: same frames, same points in the same order.
     motion
         The fitted bones, same frames; None where there are none.
-    contact
-        (frames, feet): whether a foot stands on the floor, by the joint's name; None where nothing tells.
+    soles
+        What of the feet stands on the floor, and when; empty where nothing tells.
     landmarks
         By joint of the motion: the points that sit on its bone.
     cameras
@@ -99,7 +108,7 @@ class TakeFindings:
     keypoints: Keypoints3D
     observations: Observations2D
     motion: Motion | None
-    contact: Mapping[str, Mask] | None
+    soles: tuple[Sole, ...]
     landmarks: Mapping[str, Sequence[str]]
     cameras: CameraGroup
     reports: Mapping[str, Mapping[str, Any]]

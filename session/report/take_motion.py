@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from session.report.page import camera_colour
 from session.report.scene import camera_pyramid, floor_grid, nice_at_most
-from session.report.take_findings import TakeFindings
+from session.report.take_findings import Sole, TakeFindings
 from session.report.take_numbers import Joint, find_jumps, side_of
 
 if TYPE_CHECKING:
@@ -147,12 +147,14 @@ def _bones(findings: TakeFindings, status: npt.NDArray[np.int64], kept: slice) -
         "step_m": step_m,
         "xyz": _base64(position),
         "status": _base64(_bone_status(findings, status)[kept].astype(np.uint8)),
-        "contact": {
-            str(motion.joint_names.index(name)): _base64(np.asarray(mask[kept], dtype=np.uint8))
-            for name, mask in (findings.contact or {}).items()
-            if name in motion.joint_names
-        },
+        "soles": [_sole(sole, kept) for sole in findings.soles],
     }
+
+
+def _sole(sole: Sole, kept: slice) -> dict[str, Any]:
+    """Return where a point of a sole stands, at the frames in which it does."""
+    path, origin, step_m = _whole(np.where(sole.standing[kept][:, None], sole.path_m[kept], np.nan))
+    return {"origin": origin, "step_m": step_m, "xyz": _base64(path)}
 
 
 def _other(motion: Motion, time_s: Array) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.board_scenes import look_at
 from calib.cameras import Camera, CameraGroup
-from session.report.take_findings import Source, TakeFindings
+from session.report.take_findings import Sole, Source, TakeFindings
 from skeleton.hierarchy import load_skeleton
 from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints3D, Observations2D
@@ -79,6 +79,12 @@ def points_of(motion: Motion) -> tuple[tuple[str, ...], Array]:
     return names, np.stack(xyz, axis=1)
 
 
+def soles(motion: Motion, **standing: npt.NDArray[np.bool_]) -> tuple[Sole, ...]:
+    """Return joints of a motion as points of the soles, with when they stand."""
+    position = motion.world_positions()
+    return tuple(Sole(name, position[:, motion.joint_names.index(name)], mask) for name, mask in standing.items())
+
+
 def take(frames: int = FRAMES, faults: bool = True, **changes: Any) -> TakeFindings:
     """Return findings whose numbers are those above; without faults, of a take in which all is well."""
     rng = np.random.default_rng(5)
@@ -115,7 +121,7 @@ def take(frames: int = FRAMES, faults: bool = True, **changes: Any) -> TakeFindi
         ),
         observations=Observations2D(NAMES, names, xy_px, sigma_px, motion.time_s),
         motion=motion,
-        contact=None,
+        soles=(),
         landmarks=landmarks(),
         cameras=group,
         reports=reports,

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
-from take_scene import FRAMES, JUMP, JUMP_M, NAMES, OUT, SIGMA_M, SWAPPED, cameras, take, walk
+from take_scene import FRAMES, JUMP, JUMP_M, NAMES, OUT, SIGMA_M, SWAPPED, cameras, soles, take, walk
 
 from session.report.take_cameras import camera_cards
 from session.report.take_charts import line_over_time
@@ -190,15 +190,22 @@ def test_feet_slide_as_far_as_they_go(findings: TakeFindings) -> None:
     assert feet_of(findings).contacts == ()
     stands = np.zeros(FRAMES, dtype=bool)
     stands[20:40] = stands[100:101] = True
-    feet = feet_of(replace(findings, contact={"left_foot": stands}))
+    feet = feet_of(replace(findings, soles=soles(findings.motion, left_foot=stands)))
     (contact,) = feet.contacts
     assert contact.stands == 2
     assert contact.share == 21 / FRAMES
     motion = findings.motion
     path_m = motion.world_positions()[20:40, motion.joint_names.index("left_foot"), :2]
     assert contact.worst_m == pytest.approx(np.linalg.norm(path_m - path_m.mean(axis=0), axis=1).max())
-    page = Reader(take_page(replace(findings, contact={"left_foot": stands})))
-    assert "the left foot goes" in page.text
+    page = Reader(take_page(replace(findings, soles=soles(findings.motion, left_foot=stands))))
+    assert f"left foot2{100 * 21 / FRAMES:.1f} %" in page.text
+    carried = take_motion(replace(findings, soles=soles(motion, left_foot=stands)), joints_of(findings))["bones"][
+        "soles"
+    ]
+    xyz = np.frombuffer(base64.b64decode(carried[0]["xyz"]), "<i2").reshape(FRAMES, 3)
+    np.testing.assert_array_equal(xyz[:, 0] != -32768, stands)
+    at = np.array(carried[0]["origin"]) + carried[0]["step_m"] * xyz[20:40]
+    np.testing.assert_allclose(at[:, :2], path_m, atol=1e-4)
 
 
 @pytest.mark.parametrize(

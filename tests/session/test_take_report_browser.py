@@ -12,7 +12,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))
 from browser import BROWSERS, Page, browser_page, find_browser
-from take_scene import FRAMES, JUMP, take, walk
+from take_scene import FRAMES, JUMP, soles, take, walk
 
 from session.report.take_page import take_page
 
@@ -35,7 +35,9 @@ def _page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
 def _file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     stands = np.arange(FRAMES) % 60 < 30
     file = tmp_path_factory.mktemp("page") / "report.html"
-    file.write_text(take_page(replace(take(), contact={"left_foot": stands, "right_foot": ~stands})), encoding="utf-8")
+    made = take()
+    under = soles(made.motion, left_foot=stands, right_foot=~stands)
+    file.write_text(take_page(replace(made, soles=under)), encoding="utf-8")
     return file
 
 

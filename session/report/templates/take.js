@@ -25,7 +25,7 @@
   if (bones) {
     bones.positions = new Int16Array(bytes(bones.xyz));
     bones.states = new Uint8Array(bytes(bones.status));
-    bones.stands = Object.entries(bones.contact).map(([joint, text]) => [Number(joint), new Uint8Array(bytes(text))]);
+    for (const sole of bones.soles) sole.positions = new Int16Array(bytes(sole.xyz));
   }
   for (const other of data.others) other.positions = new Int16Array(bytes(other.xyz));
   const pointOf = new Map(data.points.map((point) => [point.place, point]));
@@ -81,8 +81,9 @@
       items.push({ kind: "face", points: corners.map((which) => at[which]), layer: "body", colour: "--middle", opacity: 0.22 });
     }
     items.push(shadow(floored));
-    for (const [which, stands] of bones.stands) {
-      if (stands[frame]) items.push(ball(onFloor(at[which]), 0.055, "--stands", "body", 0.9));
+    for (const sole of bones.soles) {
+      const stands = place(sole.positions, 1, sole, frame, 0);
+      if (stands) items.push(ball(stands, 0.028, "--stands", "body"));
     }
     return items;
   }
