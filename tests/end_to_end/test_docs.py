@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import re
 import shlex
 import subprocess
@@ -10,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.made_rigs import build_rig
+from retarget.bvh import read_bvh, write_bvh
 from session.demo import EXAMPLE, TAKE
 
 ROOT = Path(__file__).parent.parent.parent
@@ -60,3 +63,24 @@ def test_the_readme_recipe_runs_as_written(tmp_path: Path) -> None:
     assert {"dance.bvh", "dance.trc", "overlay.png"} <= set(named)
     for name in named:
         assert (results / name).stat().st_size > 0
+
+
+@pytest.mark.slow
+def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
+    for source, folder in ((EXAMPLE / "calibration", "board"), (EXAMPLE / "takes" / TAKE, "dance")):
+        (tmp_path / folder).symlink_to(source)
+    rig = build_rig("mixamo", {"all": 1.05, "left_shin": 1.2, "right_shin": 1.2}, 0.0, "mixamorig:")
+    write_bvh(tmp_path / "character.bvh", rig, scale=100)
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [line[2:] for block in blocks for line in block.splitlines()]
+    assert len(lines) >= 9
+    for line in lines:
+        if "--to blend" in line and importlib.util.find_spec("bpy") is None:
+            continue  # tests/session/test_export_command.py has what is said then
+        words = shlex.split(line)
+        done = subprocess.run([*CLAPCAP, *words[1:]], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{line}\n{done.stdout[-1000:]}\n{done.stderr}"
+    dancing = read_bvh(tmp_path / "dancing.bvh", scale=100)
+    assert "mixamorig:LeftForeArm" in dancing.joint_names
+    assert len(dancing.time_s) > 200
