@@ -84,7 +84,8 @@ def triangulate_views(
 ) -> tuple[Keypoints3D, Observations2D, dict[str, Any]]:
     """Triangulate views that share one timeline; gaps stay.
 
-    `refine`: all points of the take at once (our solver only). Also return the observations that the points rest on, and the numbers for the report.
+    `refine`: all points of the take at once (our solver only). Also return the observations that the points rest on,
+    and the numbers for the report.
     """
     from triangulate.triangulate import TriangulationOptions, triangulate
 
@@ -105,6 +106,7 @@ def triangulate_views(
             "share": report.share,
             "cameras": {name: dataclasses.asdict(camera) for name, camera in report.cameras.items()},
             "survivors": dataclasses.asdict(report.survivors),
+            "findings": [dataclasses.asdict(finding) for finding in report.findings],
         },
     )
 
