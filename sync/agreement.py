@@ -24,6 +24,8 @@ RISEN_S = 0.0005
 # An arrival found from either camera at the other was right within 50 us in 98 to 100 of 100 where both agree to 20 us,
 # and wrong by up to a millisecond in 20 where it was found from one only.
 UNCONFIRMED_S = 0.0002
+# By so many deviations the two directions differ anyway.
+EXPECTED = 2.0
 # A sound counts fully if this share of all pairs confirms it (one of four cameras may not hear it); a pair with this
 # many such sounds needs no others.
 SUPPORT, ENOUGH = 0.5, 3
@@ -66,7 +68,8 @@ def confirmed(moments: SharedMoments) -> SharedMoments:
     back = zip(moments.second.tolist(), moments.first.tolist(), moments.sound.tolist(), strict=True)
     apart_s = moments.second_s - moments.first_s + np.array([lag_s.get(key, np.nan) for key in back])
     alone = np.isnan(apart_s)
-    unsure_s = np.where(alone, UNCONFIRMED_S, np.abs(apart_s))
+    beyond_s = np.maximum(np.abs(apart_s) - EXPECTED * moments.std_s, 0)
+    unsure_s = np.where(alone, UNCONFIRMED_S, beyond_s)
     cameras = len(np.union1d(moments.first, moments.second))
     heard = np.bincount(moments.sound[~alone], minlength=moments.sound.max(initial=0) + 1)
     doubtful = alone | (heard[moments.sound] < SUPPORT * cameras * (cameras - 1))

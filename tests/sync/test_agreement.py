@@ -27,8 +27,8 @@ def test_values_by_camera_from_their_differences():
 
 
 def test_what_the_other_direction_says_is_in_the_deviation():
-    # Sound 0: 4 us apart in the two directions; sound 1 in one direction only.
-    found = confirmed(moments([(0, 1, 0, 5.0, 7.0), (1, 0, 0, 7.0, 5.000004), (0, 1, 1, 6.0, 8.0)]))
+    # Sound 0: 10 us apart in the two directions, 4 more than the 6 that their 3 explain; sound 1 in one only.
+    found = confirmed(moments([(0, 1, 0, 5.0, 7.0), (1, 0, 0, 7.0, 5.00001), (0, 1, 1, 6.0, 8.0)]))
     np.testing.assert_allclose(found.std_s, [5e-6, 5e-6, np.hypot(3e-6, UNCONFIRMED_S)], rtol=1e-6)
 
 
