@@ -26,9 +26,11 @@ from triangulate.losses import Loss
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
-# Undistortion starts from a table of so many cells a side over the picture: bilinear in it, the start is within 1e-4,
+# Undistortion starts from a table of so many cells a side: bilinear in it, the start is within 1e-4,
 # and one step of Newton's method from there within 1e-8 (0.01 thousandths of a pixel at a focal length of 1000 px).
 TABLE_CELLS = 64
+# The table reaches beyond the picture by this share of its size: some detectors guess points beside it.
+TABLE_MARGIN = 0.1
 # Depths below this, or behind the camera, count as this: the error is then so large that no robust loss believes it.
 MIN_DEPTH_M = 1e-3
 # A point has converged when its step along each axis is shorter than this: a micrometre.
@@ -118,7 +120,7 @@ def sight_lines(cameras: CameraGroup, xy_px: Array) -> SightLines:
         found, by_xy = _undistorted(camera, observed)
         a, b = (camera.matrix[0, 0] * by_xy[..., 0, i] for i in (0, 1))
         d, e = (camera.matrix[1, 1] * by_xy[..., 1, i] for i in (0, 1))
-        seen = np.isfinite(found).all(axis=-1)
+        seen = np.isfinite(found[:, 0]) & np.isfinite(found[:, 1])
         along = np.sqrt(a * a + d * d)
         for plane, value in (
             (xy[0], found[:, 0]),
@@ -250,40 +252,46 @@ def descend(
 
 @lru_cache(maxsize=64)
 def _table(camera: Camera) -> Array:
-    """Return undistorted coordinates (cells + 1, cells + 1, 2) over the picture, rows first."""
+    """Return undistorted coordinates (2, (cells + 1)^2) over the picture and its margin, row by row."""
     width, height = camera.size_px
-    u, v = np.linspace(0, width, TABLE_CELLS + 1), np.linspace(0, height, TABLE_CELLS + 1)
-    table: Array = camera.undistort(np.stack(np.meshgrid(u, v), axis=-1))
-    table.setflags(write=False)
-    return table
+    along = np.linspace(-TABLE_MARGIN, 1 + TABLE_MARGIN, TABLE_CELLS + 1)
+    table: Array = camera.undistort(np.stack(np.meshgrid(width * along, height * along), axis=-1))
+    planes = np.ascontiguousarray(np.moveaxis(table, -1, 0).reshape(2, -1))
+    planes.setflags(write=False)
+    return planes
 
 
 def _undistorted(camera: Camera, xy_px: Array) -> tuple[Array, Array]:
     """Return undistorted coordinates (points, 2) and the derivatives (points, 2, 2) of the lens there."""
-    size = np.array(camera.size_px, dtype=np.float64)
-    cell = xy_px * (TABLE_CELLS / size)
-    inside = (cell >= 0).all(axis=-1) & (cell <= TABLE_CELLS).all(axis=-1)
-    cell = np.where(inside[:, None], cell, 0.0)
-    first = np.minimum(cell.astype(np.intp), TABLE_CELLS - 1)
-    at = cell - first
-    flat = _table(camera).reshape(-1, 2)
-    place = first[:, 1] * (TABLE_CELLS + 1) + first[:, 0]
-    u, v = at[:, :1], at[:, 1:]
-    upper = flat[place] * (1 - u) + flat[place + 1] * u
-    lower = flat[place + TABLE_CELLS + 1] * (1 - u) + flat[place + TABLE_CELLS + 2] * u
-    xy = upper * (1 - v) + lower * v
-    # Where the table has no inverse, and for points that a detector places beside the picture, the whole way.
-    hard = ~np.isfinite(xy).all(axis=-1) | (~inside & np.isfinite(xy_px).all(axis=-1))
+    cells = TABLE_CELLS / (1 + 2 * TABLE_MARGIN)
+    u = xy_px[:, 0] * (cells / camera.size_px[0]) + TABLE_MARGIN * cells
+    v = xy_px[:, 1] * (cells / camera.size_px[1]) + TABLE_MARGIN * cells
+    inside = (u >= 0) & (u < TABLE_CELLS) & (v >= 0) & (v < TABLE_CELLS)
+    u, v = np.where(inside, u, 0.0), np.where(inside, v, 0.0)
+    column, row = u.astype(np.intp), v.astype(np.intp)
+    u -= column
+    v -= row
+    place = row * (TABLE_CELLS + 1) + column
+    xy = np.empty(xy_px.shape)
+    for axis, plane in enumerate(_table(camera)):
+        upper, lower = plane[place], plane[place + (TABLE_CELLS + 1)]
+        upper += u * (plane[place + 1] - upper)
+        lower += u * (plane[place + (TABLE_CELLS + 2)] - lower)
+        xy[:, axis] = upper + v * (lower - upper)
+    # Where the table has no inverse, and for points that a detector places far beside the picture, the whole way.
+    hard = ~inside | np.isnan(xy[:, 0])
+    xy[~inside] = np.nan
+    hard &= np.isfinite(xy_px[:, 0]) & np.isfinite(xy_px[:, 1])
     if hard.any():
         xy[hard] = camera.undistort(xy_px[hard])
     K = camera.matrix
-    goal = (xy_px - K[:2, 2]) / np.array([K[0, 0], K[1, 1]])
     with np.errstate(all="ignore"):  # NaN stays NaN
-        error = camera.lens.distort(xy, camera.distortion) - goal
+        bent = camera.lens.distort(xy, camera.distortion)
         by_xy = camera.lens.distort_jacobian(xy, camera.distortion)
-        a, b, c, d = by_xy[..., 0, 0], by_xy[..., 0, 1], by_xy[..., 1, 0], by_xy[..., 1, 1]
+        p = bent[:, 0] - (xy_px[:, 0] - K[0, 2]) / K[0, 0]
+        q = bent[:, 1] - (xy_px[:, 1] - K[1, 2]) / K[1, 1]
+        a, b, c, d = by_xy[:, 0, 0], by_xy[:, 0, 1], by_xy[:, 1, 0], by_xy[:, 1, 1]
         determinant = a * d - b * c
-        found = np.empty(xy.shape)
-        found[:, 0] = xy[:, 0] - (d * error[:, 0] - b * error[:, 1]) / determinant
-        found[:, 1] = xy[:, 1] - (a * error[:, 1] - c * error[:, 0]) / determinant
-    return found, by_xy
+        xy[:, 0] -= (d * p - b * q) / determinant
+        xy[:, 1] -= (a * q - c * p) / determinant
+    return xy, by_xy

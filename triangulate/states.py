@@ -27,25 +27,22 @@ def most_likely_states(evidence: Array, switch_cost: Array) -> Bools:
     Array
         (sequences, frames) of bool.
     """
-    sequences, frames = evidence.shape
-    # lead[t]: the score of True less that of False, after the evidence of frame t.
-    lead = np.zeros((frames, sequences))
-    steps = np.ascontiguousarray(evidence.T)
-    score = np.zeros(sequences)
-    for frame, cost in enumerate(switch_cost.tolist()):  # a recursion over time, all sequences at once
+    costs = switch_cost.tolist()
+    return np.array([_of_one(steps, costs) for steps in evidence.tolist()], dtype=bool).reshape(evidence.shape)
+
+
+def _of_one(evidence: list[float], switch_cost: list[float]) -> list[bool]:
+    """Return the states of one sequence. A recursion over time: plain numbers are faster than small arrays."""
+    lead, score = [], 0.0  # of True over False, after the evidence of each frame
+    for frame, (step, cost) in enumerate(zip(evidence, switch_cost, strict=True)):
         if frame:
-            carried = score if cost >= 0 else -score
-            score = np.minimum(np.maximum(carried, -abs(cost)), abs(cost))
-        score = score + steps[frame]
-        lead[frame] = score
-    states = np.zeros((frames, sequences), dtype=bool)
-    if not frames:
-        return states.T
-    state = score > 0
-    for frame in range(frames - 1, 0, -1):
-        states[frame] = state
+            carried, most = (score, cost) if cost >= 0 else (-score, -cost)
+            score = -most if carried < -most else most if carried > most else carried
+        score += step
+        lead.append(score)
+    states = [score > 0] * len(lead)
+    for frame in range(len(lead) - 1, 0, -1):
         before, cost = lead[frame - 1], switch_cost[frame]
-        stayed = np.where(state, before >= -cost, before <= cost)
-        state = state == stayed
-    states[0] = state
-    return states.T
+        stayed = before >= -cost if states[frame] else before <= cost
+        states[frame - 1] = states[frame] == stayed
+    return states
