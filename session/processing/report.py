@@ -27,11 +27,13 @@ from session.terminal import Terminal
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
+    from skeleton.keypoints import Keypoints3D
 
 LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "mediapipe", "av")
 """Whose versions the page names: those that decide digits."""
 
 MOTION = "motion.npz"
+MEASURED = "keypoints3d_raw.npz"
 RESULTS = ("keypoints3d.npz", "observations2d.npz", MOTION)
 """What the page of a person is made from; the last may be lacking."""
 
@@ -46,6 +48,7 @@ OUTPUTS = (
     (".csv", "points in space as a table: spreadsheets, R, MATLAB"),
     (".json", "points in space, frame by frame: your own programs"),
     ("keypoints3d.npz", "points in space with their deviations, without loss: Python"),
+    (MEASURED, "the same before they were cleaned up: Python"),
     ("observations2d.npz", "what each camera saw, and how far it was trusted: Python"),
     ("motion.npz", "the fitted bones, without loss: Python"),
 )
@@ -110,17 +113,17 @@ def _report_person(
     page_file = take_page_file(folder)
     # A person beside the main one has a manifest of the own stages; what all share stands in the take's.
     manifest = Manifest(folder, session.root) if folder != take.results else stages.manifest
-    reports = {name: manifest.report(name) for name in ("triangulate", "fit")}
+    reports = {name: manifest.report(name) for name in ("triangulate", "clean up", "fit")}
     reports["people"] = stages.manifest.report("people") if len(people) > 1 else {}
     settings = _settings(take, stages.manifest, manifest)
     solve = Manifest(session.calibration.results, session.root).report("solve")
     links = [_link(page, folder) for page in (calibration_page_file(session), sync_page_file(take))]
     others = [(name, _relative(take_page_file(other), folder)) for name, other in people] if len(people) > 1 else []
     motions = {name: other / MOTION for name, other in people if other != folder and (other / MOTION).exists()}
-    files = [folder / name for name in RESULTS if (folder / name).exists()]
+    files = [folder / name for name in (*RESULTS, MEASURED) if (folder / name).exists()]
     written = manifest.report("files").get("files", ())
     pictures = ["overlay.png", *(f"overlay-{camera}.mp4" for camera in take.videos)]
-    outputs = _outputs(folder, [*pictures, *written, *RESULTS])
+    outputs = _outputs(folder, [*pictures, *written, *RESULTS, MEASURED])
     clocks = refined_clocks(take) or take.results / "time_map.json"
     stage = Stage(
         "report" if folder == take.results else f"report {folder.name}",
@@ -170,6 +173,7 @@ def _report_person(
                 Person(name, link, other == folder) for (name, link), (_, other) in zip(others, people, strict=False)
             ),
             outputs=outputs,
+            measured=_measured(folder / MEASURED, keypoints),
             others={name: load_motion(path) for name, path in motions.items()},
         )
         page = take_page(findings)
@@ -179,6 +183,17 @@ def _report_person(
 
     stages.run(stage, make, lambda report: f"{page_file}, {report['kilobytes']} kB: open it in a browser")
     return page_file
+
+
+def _measured(file: Path, cleaned: Keypoints3D) -> Keypoints3D | None:
+    """Read the points before clean-up; None where there are none, or those of an earlier run."""
+    from skeleton.formats.npz import load_keypoints3d
+
+    if not file.exists():
+        return None
+    measured = load_keypoints3d(file)
+    same = measured.names == cleaned.names and np.array_equal(measured.time_s, cleaned.time_s)
+    return measured if same else None
 
 
 def _outputs(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
@@ -225,8 +240,8 @@ def _settings(take: Recording, shared: Manifest, manifest: Manifest) -> list[tup
     for title, stage in (
         ("detection", f"detect {cameras}"),
         ("points in space", "triangulate"),
+        ("clean-up", "clean up"),
         ("bones", "fit"),
-        ("clean-up", "clean"),
     ):
         used = {
             key: value

@@ -99,6 +99,8 @@ class TakeFindings:
         (name, what it is for) of the files beside the page that other programs read.
     others
         How the other people of the take move, by name.
+    measured
+        The points before they were cleaned up: same frames and points; None where `keypoints` are as measured.
     """
 
     session: str
@@ -118,6 +120,7 @@ class TakeFindings:
     people: tuple[Person, ...] = ()
     outputs: Sequence[tuple[str, str]] = ()
     others: Mapping[str, Motion] = field(default_factory=dict)
+    measured: Keypoints3D | None = None
 
     def __post_init__(self) -> None:
         if self.keypoints.names != self.observations.names:

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from session.report.page import camera_colour
 from session.report.scene import camera_pyramid, floor_grid, nice_at_most
 from session.report.take_findings import Sole, TakeFindings
-from session.report.take_numbers import Joint, find_jumps, side_of
+from session.report.take_numbers import Joint, find_jumps, mended_jumps, side_of
 
 if TYPE_CHECKING:
     from skeleton.motion import Motion
@@ -113,10 +113,8 @@ def take_motion(findings: TakeFindings, joints: list[Joint]) -> dict[str, Any]:
         "sigma": _base64(_log_codes(keypoints.sigma_m[kept])),
         "status": _base64((status[kept] + 4 * np.minimum(findings.views[kept], 63)).astype(np.uint8)),
         "edges": _edges(keypoints.names),
-        "jumps": [
-            [int(frame) // stride, int(place), round(1000 * float(jumps[frame, place]))]
-            for frame, place in np.argwhere(jumps > 0)
-        ],
+        "jumps": [[frame // stride, place] for frame, place in np.argwhere(jumps > 0).tolist()],
+        "mended": [[frame // stride, place] for frame, place in np.argwhere(mended_jumps(findings) > 0).tolist()],
         "bones": None,
         "others": [_other(motion, keypoints.time_s[kept]) for motion in list(findings.others.values())[:MOST_OTHERS]],
     }

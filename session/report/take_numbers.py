@@ -184,6 +184,17 @@ def find_jumps(keypoints: Keypoints3D) -> Array:
     return np.where(jumps, off_m, 0.0)
 
 
+def mended_jumps(findings: TakeFindings) -> Array:
+    """Return (frames, points): how far a point jumped as it was measured, metres, where clean-up has mended it."""
+    if findings.measured is None:
+        return np.zeros(findings.keypoints.sigma_m.shape)
+    before, after = find_jumps(findings.measured), find_jumps(findings.keypoints) > 0
+    near = after.copy()
+    near[1:] |= after[:-1]
+    near[:-1] |= after[1:]
+    return np.where(near, 0.0, before)
+
+
 def bones_of(keypoints: Keypoints3D, motion: Motion | None) -> list[Bone]:
     """Return the bones of `BONES` whose ends are among the points."""
     after_m = _lengths_after(motion)

@@ -12,7 +12,7 @@ from session.report.take_charts import limb_maps, line_over_time, ruler, sigma_b
 from session.report.take_feet import feet_of
 from session.report.take_findings import TakeFindings
 from session.report.take_motion import UNSURE_M, take_motion, take_scene
-from session.report.take_numbers import JUMP_M, LIMBS, Bone, Joint, bones_of, find_jumps, joints_of
+from session.report.take_numbers import JUMP_M, LIMBS, Bone, Joint, bones_of, find_jumps, joints_of, mended_jumps
 from session.report.take_words import GRADES, people_in_words, take_verdict
 
 MOST_JUMPS = 8
@@ -24,13 +24,14 @@ BONE_REACH = 0.15
 
 @dataclass(frozen=True)
 class Jump:
-    """One jump: the joint's place in the arrays and its name, when, in which of the frames carried, and how far."""
+    """One jump: the point, when, in which of the frames carried, how far, and whether clean-up has mended it."""
 
     place: int
     words: str
     time_s: float
     frame: int
     off_m: float
+    mended: bool
 
 
 @dataclass(frozen=True)
@@ -76,6 +77,8 @@ def take_page(findings: TakeFindings) -> str:
         most_m=_bar_reach(joints),
         jumps=_jumps(findings, joints, motion["stride"]),
         all_jumps=sum(len(joint.jumps) for joint in joints),
+        all_mended=int((mended_jumps(findings) > 0).sum()),
+        cleaned=findings.reports.get("clean up", {}),
         jump_m=JUMP_M,
         unsure_m=UNSURE_M,
         bones=_bone_rows(findings),
@@ -110,19 +113,20 @@ def _bar_reach(joints: list[Joint]) -> float:
 
 
 def _jumps(findings: TakeFindings, joints: list[Joint], stride: int) -> list[Jump]:
-    off_m = find_jumps(findings.keypoints)
+    left_m, mended_m = find_jumps(findings.keypoints), mended_jumps(findings)
     found = [
         Jump(
             joint.place,
             joint.words,
             float(findings.keypoints.time_s[frame]),
             frame // stride,
-            float(off_m[frame, joint.place]),
+            float(max(left_m[frame, joint.place], mended_m[frame, joint.place])),
+            left_m[frame, joint.place] == 0,
         )
         for joint in joints
-        for frame in joint.jumps
+        for frame in np.flatnonzero(left_m[:, joint.place] + mended_m[:, joint.place]).tolist()
     ]
-    return sorted(found, key=lambda jump: -jump.off_m)[:MOST_JUMPS]
+    return sorted(found, key=lambda jump: (jump.mended, -jump.off_m))[:MOST_JUMPS]
 
 
 def _bone_rows(findings: TakeFindings) -> list[BoneRow]:

@@ -26,6 +26,7 @@ from session.report.take_numbers import (
     find_jumps,
     joints_of,
     limb_of,
+    mended_jumps,
     spans_in_words,
     spans_of,
 )
@@ -103,6 +104,30 @@ def test_a_step_aside_is_marked_where_it_happens() -> None:
 def test_what_is_within_its_own_deviation_is_no_jump(findings: TakeFindings) -> None:
     vague = replace(findings.keypoints, sigma_m=np.full_like(findings.keypoints.sigma_m, JUMP_M / 2))
     assert not find_jumps(vague).any()
+
+
+def test_jumps_that_clean_up_has_mended_are_told_apart(findings: TakeFindings) -> None:
+    names = findings.keypoints.names
+    xyz_m = findings.keypoints.xyz_m.copy()
+    xyz_m[180, names.index("nose")] += [0.2, 0.0, 0.0]
+    xyz_m[JUMP, names.index("right_elbow")] += [0.02, 0.0, 0.0]  # was worse, and is still there
+    cleaned = {"spikes": 1, "filled": 80, "open": 10, "of": 7920, "filter": "none"}
+    told = replace(
+        findings,
+        measured=replace(findings.keypoints, xyz_m=xyz_m),
+        reports={**findings.reports, "clean up": cleaned},
+    )
+    mended_m = mended_jumps(told)
+    assert np.argwhere(mended_m > 0).tolist() == [[180, names.index("nose")]]
+    page = Reader(take_page(told))
+    assert "Clean-up took out 1 spike and filled 80 of 7,920 places over short gaps." in page.text
+    assert "2 as measured, 1 of them left after clean-up" in page.text
+    assert "right elbow1.67 s300 mmstill there" in page.text
+    assert "nose3.00 s200 mmmended" in page.text
+    carried = take_motion(told, joints_of(told))
+    assert carried["mended"] == [[180, names.index("nose")]]
+    assert carried["jumps"] == [[JUMP, names.index("right_elbow")]]
+    assert judged(told) == judged(findings)  # what is mended does no harm
 
 
 def test_cameras_tell_when_they_were_used(findings: TakeFindings) -> None:
@@ -247,7 +272,7 @@ def test_a_browser_gets_the_movement_to_a_tenth_of_a_millimetre(findings: TakeFi
     at = np.frombuffer(base64.b64decode(bones["xyz"]), "<i2").reshape(FRAMES, -1, 3)
     motion = findings.motion
     np.testing.assert_allclose(np.array(bones["origin"]) + bones["step_m"] * at, motion.world_positions(), atol=0.6e-4)
-    assert carried["jumps"] == [[JUMP, findings.keypoints.names.index("right_elbow"), 300]]
+    assert carried["jumps"] == [[JUMP, findings.keypoints.names.index("right_elbow")]]
 
 
 def test_a_limb_that_nobody_sees_is_marked_as_guessed() -> None:
@@ -374,7 +399,7 @@ def test_a_longer_take_carries_every_second_frame() -> None:
     assert '"frames": 1850' in page
     assert "every 2. frame is played" in Reader(page).text
     assert len(page.encode()) <= 5_000_000
-    assert f"[{JUMP // 2}, " in page
+    assert f'"jumps": [[{JUMP // 2}, ' in page
 
 
 def test_points_alone_make_a_page_too(findings: TakeFindings) -> None:

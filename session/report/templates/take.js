@@ -277,7 +277,7 @@
     const at = Array.from({ length: many }, (_, i) => first + i);
     const places = at.map((f) => point(f, chosen));
     const deviations = at.map((f) => sigma(f, chosen));
-    const jumps = data.jumps.filter(([f, which]) => which === chosen && f >= first && f <= last)
+    const marks = (list) => list.filter(([f, which]) => which === chosen && f >= first && f <= last)
       .map(([f]) => `M${((1000 * (f - first + 0.5)) / many).toFixed(1)} 0V100`).join("");
     for (const row of rows) {
       const axis = "xyz".indexOf(row.dataset.row);
@@ -297,7 +297,8 @@
       set("curve", pathOf(values, first, y, (f) => !guessed(f)));
       set("guessed", pathOf(values, first, y, guessed));
       set("band", axis >= 0 ? bandOf(values, deviations, y) : "");
-      set("jumps", jumps);
+      set("jumps", marks(data.jumps));
+      set("mended", marks(data.mended));
     }
     const digits = time[last] - time[first] > 40 ? 0 : time[last] - time[first] > 4 ? 1 : 2;
     element("way-ticks").replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((share) => {
