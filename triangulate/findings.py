@@ -51,7 +51,7 @@ def find_troubles(
         found += _wrong_times(name, views.time_s, residual_px[c] / sizes[c], wrong[c] & seen, int(seen.sum()))
     # A pose that is off is the reason for its noise.
     reasons = (wrong.mean(axis=1) > 0.5) | (offsets.px > 0)
-    found += _noisy(views.cameras.names, noise_px / sizes, reasons)
+    found += _noisy(views, noise_px / sizes, reasons)
     found += _poses_off(views, offsets.m, offsets.px)
     if len(views.cameras) == 2:
         found.append(
@@ -116,14 +116,16 @@ def _stretches(wrong: Bools, time_s: Array) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), stops.tolist(), strict=True))
 
 
-def _noisy(names: tuple[str, ...], share: Array, explained: Bools) -> list[Finding]:
+def _noisy(views: Views, share: Array, explained: Bools) -> list[Finding]:
     """Name cameras that are much noisier than the others."""
     found = []
+    names = views.cameras.names
+    whole = float(views.time_s[0]), float(views.time_s[-1])
     for c, name in enumerate(names):
         others = float(np.median(np.delete(share, c))) if len(names) > 2 else np.inf
         if share[c] > NOISY * others and not explained[c]:
             text = f"{name} is {share[c] / others:.1f} times as far off as the other cameras and counts less by as much"
-            found.append(Finding(name, "noisy", np.nan, np.nan, text))
+            found.append(Finding(name, "noisy", *whole, text))
     return found
 
 

@@ -30,7 +30,7 @@ class Finding:
     kind
         "somebody else", "displaced", "nonsense", "detects badly", "noisy", "pose off" or "two cameras".
     start_s, end_s
-        When, session time; NaN: throughout.
+        When, session time.
     text
         One sentence for people, without a full stop at its end.
     """
