@@ -7,7 +7,8 @@ the cameras are equally far, for all. `1s` is the share of these errors within t
 `bel` (believed) counts those above four of them; "before" is the time map before the calibration, whose deviations
 include the unknown ways of the sound.
 
-Run: `python -m benchmarks.sync [-o sync.json] [--scene NAME] [--quick]`. All of it takes about an hour on two cores.
+Run: `python -m benchmarks.sync [-o sync.json] [--scene NAME] [--quick] [--lines scenes.jsonl]`. All of it takes about
+an hour on two cores; with `--lines` it may be stopped and goes on where it was.
 """
 
 from __future__ import annotations
@@ -19,8 +20,9 @@ import resource
 import tempfile
 import time
 import wave
+from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from math import gcd
 from multiprocessing import get_context
@@ -165,6 +167,24 @@ def one_scene(seed: int, name: str, recipe: Recipe | None, baselines: bool) -> l
     return [replace(row, detail=f"seed {seed}, {row.detail}") for row in measure(made, name, baselines)]
 
 
+def measure_all(
+    work: Callable[[int], list[Measured]], name: str, count: int, pool: ProcessPoolExecutor, lines: Path | None
+) -> list[Measured]:
+    """Measure a scene from seeds 0 to count, each written to a file of JSON lines at once; those in it are not run."""
+    known: dict[int, list[Measured]] = {}
+    for line in lines.read_text().splitlines() if lines is not None and lines.exists() else []:
+        entry = json.loads(line)
+        if entry["scene"] == name:
+            known[entry["seed"]] = [Measured(**row) for row in entry["cameras"]]
+    left = [seed for seed in range(count) if seed not in known]
+    for seed, found in zip(left, pool.map(work, left), strict=True):
+        known[seed] = found
+        if lines is not None:
+            with lines.open("a") as file:
+                file.write(json.dumps({"scene": name, "seed": seed, "cameras": [asdict(row) for row in found]}) + "\n")
+    return [row for seed in range(count) for row in known[seed]]
+
+
 def row_of(name: str, found: list[Measured]) -> dict[str, object]:
     """Return the table's row."""
 
@@ -279,6 +299,9 @@ def _highest_mb() -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--output", type=Path, help="write the table as JSON, too")
+    parser.add_argument(
+        "--lines", type=Path, help="write each scene's cameras as JSON lines as they come, and go on there"
+    )
     parser.add_argument("--scene", help="only scenes whose name contains this; `random` and `long` are two more")
     parser.add_argument("--quick", action="store_true", help="2 of 8 seeds of each scene, 40 of 1,000 random ones")
     parser.add_argument("--random", type=int, help="how many random scenes")
@@ -299,7 +322,7 @@ def main() -> None:
             baselines = recipe is not None and not arguments.no_baselines
             work = partial(one_scene, name=name, recipe=recipe, baselines=baselines)
             count = random if recipe is None else seeds if recipe.duration_s <= 60 else max(seeds // 4, 1)
-            found = [row for part in pool.map(work, range(count)) for row in part]
+            found = measure_all(work, name, count, pool, arguments.lines)
             rows.append(row_of(name, [one for one in found if one.expected or np.isfinite(one.error_s)]))
             print_row(rows[-1])
             ranked = sorted(found, key=lambda one: -np.nan_to_num(one.error_s / one.std_s, nan=-1))
