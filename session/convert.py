@@ -44,7 +44,7 @@ def convert_file(source: Path, output: Path, bvh_unit: str, terminal: Terminal) 
         raise SessionError(f'--bvh-unit "{bvh_unit}" is unknown: needed one of {", ".join(BVH_UNITS)}.')
     if source.resolve() == output.resolve():
         raise SessionError(f"{output} is the file to be read: name another one with -o.")
-    motion = _motion(source, BVH_UNITS[bvh_unit])
+    motion = read_motion(source, BVH_UNITS[bvh_unit])
     if motion is None:
         keypoints = load_keypoints3d(source)
         if output.suffix.lower() not in KEYPOINTS3D_CODECS:
@@ -67,7 +67,7 @@ def convert_file(source: Path, output: Path, bvh_unit: str, terminal: Terminal) 
     terminal.done("convert", f"{len(motion.time_s)} frames of {len(motion.joint_names)} joints: {output}")
 
 
-def _motion(source: Path, units_per_m: float) -> Motion | None:
+def read_motion(source: Path, units_per_m: float) -> Motion | None:
     """Read the motion that a file holds; None if it is no file of a motion."""
     from retarget.bvh import read_bvh
     from skeleton.formats.npz import MOTION, contract_of, load_motion

@@ -6,12 +6,15 @@ import numpy as np
 import numpy.typing as npt
 
 from clapcap.errors import CleanupError
-from retarget.cleanup.stretches import each_stretch
+from retarget.cleanup.stretches import each_stretch, extended
 
 Array = npt.NDArray[np.float64]
 
 SPEED_CUTOFF_HZ = 1.0
 """Of the speed that the cutoff follows: the authors' own value."""
+
+AROUND_S, END_S = 0.5, 0.1
+"""How far a track is continued at its ends, and of how much of it, for the passes to begin and end outside."""
 
 
 def one_euro(
@@ -48,8 +51,15 @@ def one_euro(
         )
 
     def smooth(track: Array, at_s: Array) -> Array:
-        forwards = one_euro_pass(track, at_s, cutoff_hz, beta)
-        return one_euro_pass(forwards[::-1], -at_s[::-1], cutoff_hz, beta)[::-1]
+        if len(at_s) < 3:
+            return track.copy()
+        # Each pass lags where it ends, which is where the other begins: let that be outside.
+        step_s = float(np.median(np.diff(at_s)))
+        pad = int(np.ceil(AROUND_S / step_s))
+        around = extended(track, pad, int(np.ceil(END_S / step_s)))
+        around_s = np.pad(at_s, pad, mode="reflect", reflect_type="odd")
+        forwards = one_euro_pass(around, around_s, cutoff_hz, beta)
+        return one_euro_pass(forwards[::-1], -around_s[::-1], cutoff_hz, beta)[::-1][pad : pad + len(track)]
 
     return each_stretch(values, time_s, smooth)
 
