@@ -18,10 +18,10 @@ Mask = npt.NDArray[np.bool_]
 COLUMNS = 700
 """Of a map; a longer take shows the worst of the frames that share a column."""
 
-SIGMA_MM = (5.0, 10.0, 20.0, 30.0, 50.0)
+SIGMA_MM = (3.0, 5.0, 10.0, 20.0, 30.0, 50.0)
 """Limits of the colours of the deviation; the same in every report, so that takes can be compared."""
 
-SIGMA_COLOURS = ("#2c2a6b", "#2f6c8e", "#28a07f", "#7ac656", "#e3d839", "#f08b1d")
+SIGMA_COLOURS = ("#4a2f86", "#37569c", "#2f7d9a", "#28a07f", "#7ac656", "#e3d839", "#f08b1d")
 GUESSED_COLOUR, MISSING_COLOUR = "#d3263c", "#b9bec7"
 
 VIEW_COLOURS = ("#b9bec7", "#d3263c", "#e3d839", "#7ac656", "#28a07f", "#2f6c8e", "#2c2a6b")

@@ -59,7 +59,7 @@ def take_scene(findings: TakeFindings) -> dict[str, Any]:
     radius = float(np.linalg.norm(everything.max(axis=0) - everything.min(axis=0)) / 2)
     layers = [("body", "Body", True)] if findings.motion is not None else []
     layers += [
-        ("points", "Points as measured", findings.motion is None),
+        ("points", "Points", findings.motion is None),
         *([("others", "Other people", True)] if findings.others else []),
         ("trail", "Trail", True),
         ("shadow", "Shadow", True),

@@ -10,6 +10,7 @@ from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 
@@ -17,7 +18,14 @@ sys.path.insert(0, str(Path(__file__).parent))
 from take_scene import FRAMES, JUMP, JUMP_M, NAMES, OUT, SIGMA_M, SWAPPED, cameras, soles, take, walk
 
 from session.report.take_cameras import camera_cards
-from session.report.take_charts import line_over_time
+from session.report.take_charts import (
+    GUESSED_COLOUR,
+    MISSING_COLOUR,
+    limb_maps,
+    line_over_time,
+    sigma_bands,
+    view_bands,
+)
 from session.report.take_feet import feet_of
 from session.report.take_findings import Person, Source, TakeFindings
 from session.report.take_motion import MOST_FRAMES, take_motion
@@ -199,6 +207,39 @@ def test_a_bad_calibration_spoils_the_best_take() -> None:
     assert verdict.grade == "usable"
     assert "The calibration is in doubt: The board was seen in three views." in verdict.sentences
     assert verdict.next_steps[0] == "Mend the calibration first; its page says how."
+
+
+def pixels(uri: str) -> np.ndarray:
+    """Return a picture of a page as colours "#rrggbb", a row a point and a column a moment."""
+    data = np.frombuffer(base64.b64decode(uri.split(",")[1]), np.uint8)
+    bgr = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    return np.array([[f"#{r:02x}{g:02x}{b:02x}" for b, g, r in row] for row in bgr.tolist()])
+
+
+def test_the_maps_show_what_is_sure_and_what_is_not(findings: TakeFindings) -> None:
+    maps = {drawn.limb: drawn for drawn in limb_maps(findings, joints_of(findings))}
+    arm = maps["left arm"]
+    row = [joint.name for joint in arm.joints].index("left_wrist")
+    sure = pixels(arm.sigma)
+    assert sure.shape == (len(arm.joints), FRAMES)
+    np.testing.assert_array_equal(
+        sure[row] == GUESSED_COLOUR, (np.arange(FRAMES) // 10 >= 3) & (np.arange(FRAMES) < 110)
+    )
+    words = {band.colour: band.words for band in sigma_bands()}
+    assert words[sure[row, 0]] == "to 10"  # 6 mm
+    right = maps["right arm"]
+    thumb = pixels(right.sigma)[[joint.name for joint in right.joints].index("right_thumb")]
+    assert set(np.flatnonzero(thumb == MISSING_COLOUR)) == set(range(200, 210))
+    seen = {band.colour: band.words for band in view_bands(4)}
+    assert [seen[colour] for colour in pixels(arm.views)[row, [0, 40, 130]]] == ["3", "1", "4"]
+
+
+def test_a_long_map_shows_the_worst_of_each_column() -> None:
+    long = take(2100, faults=False)
+    filled = long.keypoints.filled.copy()
+    filled[1001, 0] = True
+    (head, *_) = limb_maps(replace(long, keypoints=replace(long.keypoints, filled=filled)), joints_of(long))
+    assert np.flatnonzero(pixels(head.sigma)[0] == GUESSED_COLOUR).tolist() == [1001 // 3]
 
 
 def test_bones_of_a_body_that_does_not_stretch(findings: TakeFindings) -> None:
@@ -393,6 +434,14 @@ def test_a_minute_at_sixty_frames_a_second_is_small() -> None:
     assert len(page.encode()) <= 5_000_000
 
 
+def test_a_minute_with_three_other_people_is_small() -> None:
+    minute = take(3600)
+    assert minute.motion is not None
+    others = {f"Person {number}": minute.motion for number in (2, 3, 4, 5)}
+    page = take_page(replace(minute, others=others))
+    assert len(page.encode()) <= 5_000_000
+
+
 def test_a_longer_take_carries_every_second_frame() -> None:
     long = take(3700)
     page = take_page(long)
@@ -405,7 +454,7 @@ def test_a_longer_take_carries_every_second_frame() -> None:
 def test_points_alone_make_a_page_too(findings: TakeFindings) -> None:
     page = take_page(replace(findings, motion=None, landmarks={}, reports={}))
     assert '"bones": null' in page
-    assert "Points as measured" in page
+    assert 'data-layer="points"' in page
 
 
 def test_a_take_without_anybody_is_no_trouble() -> None:
