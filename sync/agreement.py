@@ -18,8 +18,8 @@ CLOSED_S = 0.0005
 # If more than this share of a camera's pairs, by strength, is thrown out so, the others may be the wrong ones: its
 # arrivals are uncertain by this much of what the two parties differ by.
 CONTESTED_SHARE, CONTESTED_DOUBT = 0.34, 0.3
-# Where clear sounds rise was right to 0.2 ms, the median of a pair of cameras, in all random scenes of
-# `benchmarks.sync`: an arrival that is farther from it may be that of a reflection.
+# By where clear sounds rise, 1,404 pairs of cameras in 335 random scenes of `benchmarks.sync` were right within 0.14 ms
+# in 97 of 100 and within 0.49 ms in all (medians): an arrival that is farther from it may be that of a reflection.
 RISEN_S = 0.0005
 # An arrival found from either camera at the other was right within 50 us in 98 to 100 of 100 where both agree to 20 us,
 # and wrong by up to a millisecond in 20 where it was found from one only.
