@@ -16,6 +16,7 @@ from blender.export.armature import continuous
 from clapcap.errors import ClapcapError
 from retarget.rigs.planting import find_contacts, plant_feet, plant_root
 from retarget.rigs.presets import load_preset, preset_names, propose
+from retarget.rigs.reaching import join_hands
 from retarget.rigs.rig import Rig
 from retarget.rigs.transfer import reach, scaled_root, world_rotations
 from retarget.rigs.turns import quaternions
@@ -135,6 +136,7 @@ def connect(bpy: Any, context: Any, source: Any, target: Any, preset: str) -> st
     root_m = scaled_root(motion, source_rig, rig, rotations)
     root_m, stands = plant_root(rig, rotations, root_m, find_contacts(motion, source_rig), motion.time_s)
     rotations = plant_feet(rig, rotations, root_m, stands, motion.time_s)
+    rotations = join_hands(motion, source_rig, rig, rotations, root_m)
     hips = rest.joint_names[rig.role["hips"]]
     path = root_m + reach(rig, rotations, rig.role["hips"])
     moved = [rest.joint_names[joint] for role, joint in rig.role.items() if role in source_rig.role]

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from retarget.rigs.limbs import bend_limb
 from retarget.rigs.rig import SIDES, Rig
 from retarget.rigs.transfer import placed, reach
-from retarget.rigs.turns import from_vectors, shortest, turned
+from retarget.rigs.turns import turned
 from skeleton.motion import Motion
 
 Array = npt.NDArray[np.float64]
@@ -203,7 +204,8 @@ def plant_feet(target: Rig, rotations: Array, root_m: Array, stands: list[Stand]
             held[inside] = True
         if not held.any():
             continue
-        _bend_leg(target, bent, side, root_m, _faded(correction, held, time_s))
+        chain = tuple(target.role[f"{side}_{part}"] for part in ("thigh", "shin", "foot"))
+        bend_limb(target, bent, chain, root_m, _faded(correction, held, time_s), target.front)
     return bent
 
 
@@ -219,41 +221,3 @@ def _faded(correction: Array, held: Mask, time_s: Array) -> Array:
     fade = 1 - away * away * (3 - 2 * away)
     faded: Array = between * fade[:, None]
     return faded
-
-
-def _bend_leg(target: Rig, rotations: Array, side: str, root_m: Array, correction: Array) -> None:
-    """Move a leg's ankle by `correction` (frames, 3): the knee opens or closes, then the leg turns to the place.
-
-    The knee stays in its plane but for the leg's own turn, and the foot keeps its direction.
-    """
-    thigh, shin, foot = (target.role[f"{side}_{part}"] for part in ("thigh", "shin", "foot"))
-    hip = root_m + reach(target, rotations, thigh)
-    knee = root_m + reach(target, rotations, shin)
-    ankle = root_m + reach(target, rotations, foot)
-    wanted = ankle + correction
-    upper, lower = np.linalg.norm(knee - hip, axis=1), np.linalg.norm(ankle - knee, axis=1)
-    now = np.linalg.norm(ankle - hip, axis=1)
-    length = np.linalg.norm(wanted - hip, axis=1)
-    longest = 0.9999 * (upper + lower)
-    length = np.clip(length, np.abs(upper - lower) + 1e-4, np.maximum(longest, now))
-    axis = np.cross(ankle - hip, knee - hip)
-    size = np.linalg.norm(axis, axis=1, keepdims=True)
-    # A straight leg has no plane: its knee bends to the front.
-    front = np.cross(ankle - hip, turned(rotations[thigh], target.front))
-    axis = np.where(size > 1e-5, axis / np.maximum(size, 1e-12), front / np.linalg.norm(front, axis=1, keepdims=True))
-
-    def at_hip(distance: Array) -> Array:
-        return np.asarray(np.arccos(np.clip((upper**2 + distance**2 - lower**2) / (2 * upper * distance), -1, 1)))
-
-    def at_knee(distance: Array) -> Array:
-        return np.asarray(np.arccos(np.clip((upper**2 + lower**2 - distance**2) / (2 * upper * lower), -1, 1)))
-
-    # About the axis, the knee lies on the positive side of the line from hip to ankle.
-    hip_turn = from_vectors(axis * (at_hip(length) - at_hip(now))[:, None])
-    knee_turn = from_vectors(axis * (at_knee(length) - at_knee(now))[:, None])
-    line = (ankle - hip) / now[:, None]
-    towards = (wanted - hip) / np.linalg.norm(wanted - hip, axis=1, keepdims=True)
-    swing = shortest(line, towards)
-    moved = np.linalg.norm(correction, axis=1) > 0
-    for joint, turn in ((thigh, swing @ hip_turn), (shin, swing @ hip_turn @ knee_turn)):
-        rotations[joint, moved] = (turn @ rotations[joint])[moved]

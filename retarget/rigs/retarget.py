@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from retarget.rigs.planting import find_contacts, plant_feet, plant_root
+from retarget.rigs.reaching import join_hands
 from retarget.rigs.rig import Rig
 from retarget.rigs.transfer import placed, scaled_root, to_motion, world_rotations
 from skeleton.motion import Motion
@@ -43,7 +44,8 @@ def retarget_motion(
 ) -> tuple[Motion, RetargetReport]:
     """Bring a motion onto another rig.
 
-    Limbs point as the source's do, and are rolled as its are; the path is scaled by the legs; feet that stand stay.
+    Limbs point as the source's do, and are rolled as its are; the path is scaled by the legs; feet that stand
+    stay, hands that meet meet.
 
     Parameters
     ----------
@@ -65,6 +67,7 @@ def retarget_motion(
     contacts = find_contacts(motion, source_rig)
     root_m, stands = plant_root(target_rig, rotations, root_m, contacts, motion.time_s)
     rotations = plant_feet(target_rig, rotations, root_m, stands, motion.time_s)
+    rotations = join_hands(motion, source_rig, target_rig, rotations, root_m)
     moved = to_motion(target_rig, rotations, root_m, target.rest_offset_m, motion.time_s)
     position, _ = placed(moved)
     drift = [

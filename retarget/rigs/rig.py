@@ -154,6 +154,14 @@ class Rig:
         aside = aside / length
         return np.stack([along, aside, np.cross(along, aside)], axis=1)
 
+    def arm_m(self) -> float:
+        """Return how long the arms are, from shoulder to wrist, the mean of both, metres."""
+        total = 0.0
+        for side in SIDES:
+            upper, lower, hand = (self.rest_m[self.role[f"{side}_{part}"]] for part in ("upper_arm", "forearm", "hand"))
+            total += float(np.linalg.norm(lower - upper) + np.linalg.norm(hand - lower))
+        return total / 2
+
     def leg_m(self) -> float:
         """Return how long the legs are, from hip to sole, the mean of both, metres."""
         total = 0.0

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.spatial.transform import Rotation
 
 from clapcap.errors import FileFormatError, FitError
 from retarget.bvh import read_bvh, write_bvh
@@ -107,6 +108,41 @@ def test_onto_its_own_skeleton_a_motion_stays_what_it_is(walk):
     assert report.scale == pytest.approx(1.0)
     # Its feet slide a little where its legs are stretched; planting them moves it by no more.
     assert 1000 * np.abs(moved.world_positions() - motion.world_positions()).max() < 10.0
+
+
+def clapping(walk: tuple[Motion, dict[str, np.ndarray]]) -> Motion:
+    """Return a still stand in which the arms go from the sides to palm on palm in front of the chest, and back."""
+    motion, _ = walk
+    frames = 60
+    share = np.sin(np.linspace(0, np.pi, frames)) ** 2
+    rotation = np.tile([0.0, 0, 0, 1], (frames, len(motion.joint_names), 1))
+    for side, sign in (("left", 1.0), ("right", -1.0)):
+        arm = Rotation.from_euler("z", -sign * 66 * share[:, None], degrees=True)
+        bend = Rotation.from_euler("z", -sign * 90 * share[:, None], degrees=True)
+        rotation[:, motion.joint_names.index(f"{side}_upper_arm")] = arm.as_quat()
+        rotation[:, motion.joint_names.index(f"{side}_forearm")] = bend.as_quat()
+    root = np.tile([0.0, 0.0, 0.95], (frames, 1))
+    return Motion(motion.joint_names, motion.parents, motion.rest_offset_m, rotation, root, np.arange(frames) / 60)
+
+
+def test_hands_that_meet_do_so_on_shoulders_twice_as_wide(walk, make_rig):
+    motion = clapping(walk)
+    rig = make_rig("vrm", {"left_upper_arm": 1.4, "right_upper_arm": 1.4, "all": 1.0})
+    _, names = propose(rig)
+    moved, _ = retarget_motion(motion, rig, propose(motion)[1], names)
+    ours, theirs = motion.world_positions(), moved.world_positions()
+
+    def apart(position: np.ndarray, joint_names: tuple[str, ...], left: str, right: str) -> np.ndarray:
+        return np.linalg.norm(position[:, joint_names.index(left)] - position[:, joint_names.index(right)], axis=1)
+
+    source = apart(ours, motion.joint_names, "left_hand", "right_hand")
+    made = apart(theirs, moved.joint_names, names["left_hand"], names["right_hand"])
+    assert source.min() < 0.2
+    assert made[source.argmin()] == pytest.approx(source.min(), abs=0.002)
+    # With the arms at the sides, the wider shoulders show.
+    assert made[0] > source[0] + 0.1
+    jumps = np.diff(theirs[:, moved.joint_names.index(names["left_hand"])], axis=0)
+    assert np.linalg.norm(np.diff(jumps, axis=0), axis=1).max() < 0.01
 
 
 @pytest.mark.parametrize("name", RIGS)
