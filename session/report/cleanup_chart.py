@@ -64,6 +64,7 @@ def draw_trace(path: Path, trace: Trace, between_s: tuple[float, float] | None =
     between_s
         First and last moment; None: all.
     """
+    from matplotlib import rc_context
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 8.5), layout="constrained")
@@ -91,8 +92,9 @@ def draw_trace(path: Path, trace: Trace, between_s: tuple[float, float] | None =
     figure.suptitle(f"{trace.name}: {trace.done}", fontsize=12)
     handles = {label: handle for ax in axes for handle, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), frameon=False)
-    # Without a date the same data give the same bytes.
-    figure.savefig(path, dpi=100, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
+    # Without a date and random names the same data give the same bytes.
+    with rc_context({"svg.hashsalt": trace.name}):
+        figure.savefig(path, dpi=100, metadata={"Date": None} if path.suffix.lower() == ".svg" else None)
 
 
 def speed(xyz_m: Array, time_s: Array) -> Array:

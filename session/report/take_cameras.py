@@ -93,6 +93,11 @@ class CameraCard:
     line: str
     band: str
 
+    @property
+    def kinds(self) -> set[str]:
+        """What kinds of things the triangulation found wrong with it."""
+        return {kind for kind, _ in self.findings}
+
 
 def camera_cards(findings: TakeFindings) -> tuple[list[CameraCard], float]:
     """Return the cameras, and how many pixels the charts of their errors reach."""

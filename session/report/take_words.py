@@ -39,11 +39,11 @@ MOST_REASONS = 3
 """Limbs that are explained at the top; all are in the list below it."""
 
 REMEDIES = {
-    "pose off": "Calibrate again before the next take, because {camera} was moved since.",
-    "displaced": "Fasten {camera}: it does not stay where it was calibrated.",
-    "somebody else": "Keep other people out of the picture of {camera}.",
-    "detects badly": "Look at the light, the focus and the place of {camera}.",
-    "noisy": "Bring {camera} closer, or make its picture sharper: it is less sure than the others.",
+    "pose off": "Calibrate again before the next take: {cameras} did not stand where the calibration says.",
+    "displaced": "Fasten what holds {cameras}: the picture moved while you filmed.",
+    "somebody else": "Keep other people out of the picture of {cameras}.",
+    "detects badly": "Look at the light, the focus and the place of {cameras}.",
+    "noisy": "Bring {cameras} closer, or make the picture sharper.",
 }
 """What to do about what the triangulation found wrong with a camera, by kind."""
 
@@ -145,7 +145,9 @@ def take_verdict(findings: TakeFindings, joints: Sequence[Joint], cameras: Seque
     if found < LEAST_FOUND or 2 * len(bad) > len(limbs):
         grade = "redo"
     else:
-        grade = "good" if len(good) == len(limbs) and not wrong else "usable"
+        # Cameras that stand elsewhere bend the space, which no deviation of a point tells.
+        bent = any("pose off" in card.kinds for card in cameras)
+        grade = "good" if len(good) == len(limbs) and not wrong and not bent else "usable"
     sigma_m = findings.keypoints.sigma_m[findings.found]
     median_m = float(np.median(sigma_m)) if sigma_m.size else float("nan")
     if grade == "good":
@@ -204,10 +206,12 @@ def _next_steps(findings: TakeFindings, limbs: Sequence[LimbVerdict], cameras: S
     wrong = [source for source in findings.sources if source.grade == "redo"]
     for source in wrong:
         steps.append(f"Mend the {source.title.lower()} first; its page says how.")
+    for kind, words in REMEDIES.items():
+        named = [card.name for card in cameras if kind in card.kinds]
+        if named:
+            steps.append(words.format(cameras=listed(named)))
     for card in cameras:
-        kinds = {kind for kind, _ in card.findings}
-        steps += [words.format(camera=card.name) for kind, words in REMEDIES.items() if kind in kinds]
-        if card.grade == "redo" and not kinds & set(REMEDIES):
+        if card.grade == "redo" and not card.kinds & set(REMEDIES):
             steps.append(
                 f"Look whether {card.name} was moved since the calibration (clapcap check {findings.session}), and "
                 "whether its clock is right; if so, calibrate again, or take its video out of the take."

@@ -364,7 +364,12 @@ def test_the_findings_of_the_triangulation_replace_our_own_guesses() -> None:
     verdict = judged(told)
     assert "cam3's pose is off: as if it was moved by about 8 cm. Calibrate again." in verdict.sentences
     assert "Keep other people out of the picture of cam2." in verdict.next_steps
-    assert "Calibrate again before the next take, because cam3 was moved since." in verdict.next_steps
+    assert "Calibrate again before the next take: cam3 did not stand where the calibration says." in verdict.next_steps
+    only = replace(take(faults=False), reports={"triangulate": {"findings": plain["findings"][1:2]}})
+    assert judged(only).grade == "usable"
+    assert judged(only).headline == "The points fit each other to 6.0 mm, but what they rest on is in doubt."
+    aside = replace(take(faults=False), reports={"triangulate": {"findings": plain["findings"][:1]}})
+    assert judged(aside).grade == "good"
     assert "With two cameras nobody can tell which of them is wrong." in Reader(take_page(told)).text
 
 
