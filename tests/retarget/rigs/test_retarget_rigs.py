@@ -141,8 +141,12 @@ def test_hands_that_meet_do_so_on_shoulders_twice_as_wide(walk, make_rig):
     assert made[source.argmin()] == pytest.approx(source.min(), abs=0.002)
     # With the arms at the sides, the wider shoulders show.
     assert made[0] > source[0] + 0.1
-    jumps = np.diff(theirs[:, moved.joint_names.index(names["left_hand"])], axis=0)
-    assert np.linalg.norm(np.diff(jumps, axis=0), axis=1).max() < 0.01
+    # It comes and goes smoothly: no frame is jerked by more than the movement itself is, times the way it has to go.
+    jerk = [
+        np.linalg.norm(np.diff(position[:, joints.index(hand)], n=2, axis=0), axis=1).max()
+        for position, joints, hand in ((ours, motion.joint_names, "left_hand"), (theirs, moved.joint_names, "leftHand"))
+    ]
+    assert jerk[1] < 3 * jerk[0]
 
 
 @pytest.mark.parametrize("name", RIGS)
