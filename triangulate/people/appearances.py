@@ -14,6 +14,9 @@ Ints = npt.NDArray[np.int64]
 
 # Shorter ones are the detector's mistakes of a moment, and are not named.
 LEAST_S = 0.5
+# Whose middle is this near to a person's in the same picture, in shares of the size, is that person seen twice; a
+# figure that mostly is (in this share of its pictures), is no appearance.
+TWICE_SHARE, MOSTLY = 0.35, 0.5
 # The same appearance goes on within this share of its size and this long after.
 SAME_SHARE, SAME_S = 0.5, 1.0
 
@@ -58,14 +61,36 @@ def find_appearances(figures: Figures, owner: Ints) -> list[Appearance]:
         free = figures.there[rows] & (owner[rows] < 0)
         if not free.any():
             continue
+        twice = _seen_twice(figures, owner, rows)
         interval_s = float(np.median(np.diff(figures.time_s[rows])))
         for chain in _chains(figures, rows.start, free):
             row, slot = (np.array(part) for part in zip(*chain.members, strict=True))
-            if len(row) * interval_s >= LEAST_S:
+            if len(row) * interval_s >= LEAST_S and twice[row - rows.start, slot].mean() < MOSTLY:
                 times_s = figures.time_s[row]
                 share = len(row) / (rows.stop - rows.start)
                 found.append(Appearance(name, float(times_s[0]), float(times_s[-1]), share, row, slot))
     return found
+
+
+def _seen_twice(figures: Figures, owner: Ints, rows: slice) -> npt.NDArray[np.bool_]:
+    """Tell which figures (rows, slots) of a camera lie over somebody's."""
+    twice = np.zeros(owner[rows].shape, dtype=bool)
+    several = np.flatnonzero((figures.there[rows].sum(axis=1) > 1) & (owner[rows] >= 0).any(axis=1))
+    for place in several:
+        row = rows.start + int(place)
+        places = [_place(figures.xy[row, slot]) for slot in np.flatnonzero(owner[row] >= 0)]
+        for slot in np.flatnonzero(figures.there[row] & (owner[row] < 0)):
+            at, size = _place(figures.xy[row, slot])
+            twice[place, slot] = any(
+                np.linalg.norm(at - other) <= TWICE_SHARE * max(size, other_size) for other, other_size in places
+            )
+    return twice
+
+
+def _place(xy: Array) -> tuple[Array, float]:
+    """Return middle and size of a figure (points, 2)."""
+    xy = xy[np.isfinite(xy).all(axis=-1)]
+    return np.median(xy, axis=0), float(np.linalg.norm(np.ptp(xy, axis=0)))
 
 
 def _chains(figures: Figures, first_row: int, free: npt.NDArray[np.bool_]) -> list[_Chain]:
@@ -74,9 +99,7 @@ def _chains(figures: Figures, first_row: int, free: npt.NDArray[np.bool_]) -> li
     going: list[_Chain] = []
     for place, slot in zip(*np.nonzero(free), strict=True):
         row = first_row + int(place)
-        xy = figures.xy[row, slot]
-        xy = xy[np.isfinite(xy).all(axis=-1)]
-        at, size, now_s = np.median(xy, axis=0), float(np.linalg.norm(np.ptp(xy, axis=0))), float(figures.time_s[row])
+        (at, size), now_s = _place(figures.xy[row, slot]), float(figures.time_s[row])
         going = [chain for chain in going if now_s - chain.time_s <= SAME_S]
         near = [
             (float(np.linalg.norm(chain.at - at)), k)

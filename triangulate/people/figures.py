@@ -25,8 +25,8 @@ LEAST_POINTS = 5
 # A figure goes on in the next picture where it lies within this share of its size, and the next best is this many
 # times as far: people who cross come closer, and their figures are then not linked.
 LINK_SHARE, LINK_CLEAR = 0.20, 2.0
-# A figure missed for a picture or two is not the same one for sure.
-LINK_GAP_S = 0.12
+# Over more than so many of the camera's usual intervals it is not the same one for sure.
+LINK_GAP = 1.5
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,7 +170,7 @@ def _links(xy: Array, time_s: Array) -> Ints:
     column = np.take_along_axis(distance, best[:, None, :], axis=2)  # (frames - 1, slots, figure): who else goes there
     others = np.where(np.eye(xy.shape[1], dtype=bool)[None], np.inf, column).min(axis=1)
     clear &= others >= LINK_CLEAR * least
-    clear &= (np.diff(time_s) <= LINK_GAP_S)[:, None]
+    clear &= (np.diff(time_s) <= LINK_GAP * nominal_interval_s(time_s))[:, None]
     after[:-1] = np.where(clear, best, -1)
     return after
 

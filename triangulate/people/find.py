@@ -63,6 +63,8 @@ class People:
         (persons, moments, 3): where each person is, world, metres; NaN where fewer than two cameras agree.
     appearances
         Figures that no two cameras agree on.
+    alone
+        There is one person at most, always as the main figure: views are as if nobody had looked for people.
     """
 
     persons: tuple[Person, ...]
@@ -70,13 +72,7 @@ class People:
     time_s: Array
     middle_m: Array
     appearances: tuple[Appearance, ...]
-
-    @property
-    def alone(self) -> bool:
-        """Whether one person is all that there is, always as the main figure: as if nobody had looked for people."""
-        if len(self.persons) > 1 or self.appearances:
-            return False
-        return not self.persons or all((slots <= 0).all() for slots in self.slots.values())
+    alone: bool = False
 
     def view(self, camera: str, keypoints: Keypoints2D, person: int) -> Keypoints2D:
         """Return what a camera saw of one person.
@@ -142,17 +138,18 @@ def find_people(views: Mapping[str, Keypoints2D], cameras: CameraGroup, progress
 
     Notes
     -----
-    With one person in the take, the main figures that no person was found in stay with that person, unless they are an
-    appearance of their own: whatever a detector saw is then used as it would be without looking for people.
+    With one person in the take, every picture's main figure is that person, unless it is an appearance of its own:
+    whatever a detector saw is then used as it would be without looking for people.
     """
     figures = gather_figures(views, cameras)
     people, owner = identify(figures, follow_people(figures, progress))
     appearances = find_appearances(figures, owner)
     if len(people) == 1:
-        alone = figures.there[:, 0] & (owner[:, 0] < 0) & ~(owner >= 0).any(axis=1)
+        main = figures.there[:, 0].copy()
         for appearance in appearances:
-            alone[appearance.rows[appearance.slots == 0]] = False
-        owner[alone, 0] = 0
+            main[appearance.rows[appearance.slots == 0]] = False
+        owner[main] = NOBODY
+        owner[main, 0] = 0
     ranks = np.argsort([-_prominence(figures, owner, place) for place in range(len(people))], kind="stable")
     step_s = float(np.median(np.diff(figures.moments_s))) if len(figures.moments_s) > 1 else 0.0
     slots = _slots(figures, owner, ranks)
@@ -164,6 +161,7 @@ def find_people(views: Mapping[str, Keypoints2D], cameras: CameraGroup, progress
         time_s=figures.moments_s,
         middle_m=_middles(figures, [people[place] for place in ranks]),
         appearances=tuple(appearances),
+        alone=not people or (len(people) == 1 and bool((owner[figures.there[:, 0], 0] >= 0).all())),
     )
 
 
