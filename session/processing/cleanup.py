@@ -49,7 +49,7 @@ def clean_take(session: Session, take: Recording, stages: Stages) -> None:
             raise SessionError(f"{session.settings_file}, [cleanup]: {error}") from error
         with written_whole(output) as partial:
             save_keypoints3d(partial, cleaned.keypoints)
-        return {"filter": settings.filter, **changes_report(cleaned.changes)}
+        return {"filter": settings.filter, "looked_for_spikes": settings.spikes, **changes_report(cleaned.changes)}
 
     stages.run(stage, make, cleaned_words)
 
@@ -93,8 +93,11 @@ def changes_report(changes: Changes) -> dict[str, Any]:
 
 def cleaned_words(report: Mapping[str, Any]) -> str:
     """Put the numbers of a clean-up into words."""
-    spikes = "no spikes" if not report["spikes"] else f"{report['spikes']} spikes taken out"
-    filled = f"{report['filled']} of {report['of']} points filled over gaps" if report["filled"] else "no gaps filled"
+    found = report["spikes"]
+    spikes = f"{found} {'spike' if found == 1 else 'spikes'} taken out" if found else "no spikes"
+    if not report["looked_for_spikes"]:
+        spikes = "spikes not looked for"
+    filled = f"{report['filled']} of {report['of']} points filled" if report["filled"] else "none filled"
     still = f", {report['open']} still missing" if report["open"] else ""
     smoothed = "no filter" if report["filter"] == "none" else f"filtered ({report['filter']})"
     return f"{spikes}, {filled}{still}, {smoothed}"
