@@ -25,6 +25,9 @@ the numbers and the maps of the page are of all of them."""
 MOST_OTHERS = 3
 """Other people who are carried, at 0.75 MB a minute each: with more the page would be too large."""
 
+FRAMED = 600
+"""Frames that decide what the first view holds."""
+
 STEP_M = 1e-4
 """Least step of a coordinate; it grows where the space is larger than 6.5 m."""
 
@@ -47,7 +50,8 @@ def take_scene(findings: TakeFindings) -> dict[str, Any]:
     dict
         What `templates/scene.js` draws.
     """
-    body = findings.keypoints.xyz_m[np.isfinite(findings.keypoints.xyz_m).all(axis=-1)]
+    some = findings.keypoints.xyz_m[:: -(-len(findings.keypoints.time_s) // FRAMED)]
+    body = some[np.isfinite(some).all(axis=-1)]
     low, high = np.percentile(body, [0.5, 99.5], axis=0) if len(body) else (np.full(3, -1.0), np.full(3, 1.0))
     centers = np.array([camera.center_m for camera in findings.cameras])
     away = (centers.mean(axis=0) - (low + high) / 2)[:2]
@@ -136,7 +140,7 @@ def _widest(findings: TakeFindings) -> int:
 def _bones(findings: TakeFindings, status: npt.NDArray[np.int64], kept: slice) -> dict[str, Any]:
     motion = findings.motion
     assert motion is not None
-    position, origin, step_m = _whole(motion.world_positions()[kept])
+    position, origin, step_m = _whole(_some(motion, kept).world_positions())
     return {
         "names": list(motion.joint_names),
         "parents": motion.parents.tolist(),
@@ -147,6 +151,20 @@ def _bones(findings: TakeFindings, status: npt.NDArray[np.int64], kept: slice) -
         "status": _base64(_bone_status(findings, status)[kept].astype(np.uint8)),
         "soles": [_sole(sole, kept) for sole in findings.soles],
     }
+
+
+def _some(motion: Motion, frames: slice | npt.NDArray[np.int64]) -> Motion:
+    """Return the movement at some frames."""
+    from skeleton.motion import Motion
+
+    return Motion(
+        motion.joint_names,
+        motion.parents,
+        motion.rest_offset_m,
+        motion.rotation_xyzw[frames],
+        motion.root_m[frames],
+        motion.time_s[frames],
+    )
 
 
 def _sole(sole: Sole, kept: slice) -> dict[str, Any]:
@@ -163,7 +181,9 @@ def _other(motion: Motion, time_s: Array) -> dict[str, Any]:
     nearest = np.where(closer, before, nearest)
     step_s = float(np.median(np.diff(motion.time_s))) if len(motion.time_s) > 1 else np.inf
     there = np.abs(motion.time_s[nearest] - time_s) <= step_s
-    position, origin, step_m = _whole(np.where(there[:, None, None], motion.world_positions()[nearest], np.nan))
+    needed, back = np.unique(nearest, return_inverse=True)
+    position_m = _some(motion, needed).world_positions()[back]
+    position, origin, step_m = _whole(np.where(there[:, None, None], position_m, np.nan))
     return {
         "names": list(motion.joint_names),
         "parents": motion.parents.tolist(),
