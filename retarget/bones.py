@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from clapcap.progress import Progress, silent
-from retarget.composite import Composite, pose_twists, within
+from retarget.composite import Composite, Hanging, landmarks_hanging, pose_twists, within
+from retarget.ground import Ground
 from retarget.kinematics import ROOT_DOFS, Kinematics, Placed, Poses, Shape
 from retarget.landmark_terms import LandmarkTerms
 from retarget.observations import Observations
@@ -18,6 +19,9 @@ Indices = npt.NDArray[np.int64]
 
 SHAPE_FRAMES = 200
 """So many frames of a take, spread over it, tell the shape: 100 sightings bring 10 mm down to 1 mm."""
+
+_POSES = 3
+"""The neutral pose counts as if so many looks at it had been independent: who stands bent does so in all frames."""
 
 _STEPS = 20
 _CONVERGED_M = 1e-4
@@ -163,7 +167,7 @@ class ShapeModel:
         twists[:, : len(joints), :3] = (placed.matrix[kinematics.parents[joints]] @ growth[:, None, :, None])[
             ..., 0
         ].swapaxes(0, 1)
-        columns = placed.matrix[kinematics.landmark_joint[marks]].transpose(1, 0, 3, 2)
+        columns = placed.matrix[kinematics.landmark_axes[marks]].transpose(1, 0, 3, 2)
         twists[:, len(joints) :, :3] = columns.reshape(frames, -1, 3)
         share = np.zeros((twists.shape[1], self.size))
         share[np.arange(len(joints)), self.group[joints]] = 1.0
@@ -171,7 +175,8 @@ class ShapeModel:
         share[pieces, (len(self.groups) + 3 * self.slot[marks, None] + np.arange(3)).ravel()] = self.mirror[
             marks
         ].ravel()
-        body = np.concatenate([joints, np.repeat(len(kinematics.parents) + marks, 3)])
+        count = len(kinematics.parents)
+        body = np.concatenate([count + joints, np.repeat(2 * count + marks, 3)])
         return twists, body, share
 
 
@@ -202,12 +207,13 @@ class ShapeFit:
         Offsets of joints and landmarks.
     model
         What the parameters mean.
-    covariance
-        (size, size), of the parameters.
+    parameters, covariance
+        (size,) and (size, size).
     """
 
     shape: Shape
     model: ShapeModel
+    parameters: Array
     covariance: Array
 
 
@@ -219,16 +225,31 @@ class _ShapeProblem:
     scale: float
     observed: Observations
     data_share: float
+    ground: Ground | None
 
-    def cost(self, poses: Poses, parameters: Array) -> tuple[float, Placed, LandmarkTerms]:
-        """Return the whole cost, and of what it is made."""
+    @property
+    def hanging(self) -> Hanging:
+        """Where the landmarks hang, and then the points that stand."""
+        marks = landmarks_hanging(self.model.kinematics)
+        return marks if self.ground is None else marks.beside(self.ground.joint)
+
+    def cost(self, poses: Poses, parameters: Array) -> tuple[float, Placed, Array, LandmarkTerms]:
+        """Return the whole cost, the bodies, their points (frames, points, 3), and the points' terms."""
         kinematics = self.model.kinematics
         placed = kinematics.place(poses, self.model.shape(parameters, self.scale))
-        data = self.observed.terms(placed.landmark_m).scaled(self.data_share)
-        neutral, stiffness = _pose_prior(kinematics)
+        points = placed.landmark_m
+        data = self.observed.terms(points).scaled(self.data_share)
+        if self.ground is not None:
+            feet = self.ground.place(placed)
+            points, data = (
+                np.concatenate([points, feet], axis=1),
+                data.beside(self.ground.terms(feet).scaled(self.data_share)),
+            )
+        neutral, stiffness = _pose_prior(kinematics, len(poses.root_m))
         mean, std = self.model.prior(self.scale)
         bend = (stiffness * (kinematics.vector(poses) - neutral) ** 2).sum()
-        return float(data.cost.sum()) + 0.5 * float(bend + (((parameters - mean) / std) ** 2).sum()), placed, data
+        bend += (((parameters - mean) / std) ** 2).sum()
+        return float(data.cost.sum()) + 0.5 * float(bend), placed, points, data
 
 
 def fit_shape(
@@ -236,7 +257,9 @@ def fit_shape(
     observed: Observations,
     start: Poses,
     bones: BoneLengths,
-    data_share: float = 1.0,
+    looks: float | None = None,
+    ground: Ground | None = None,
+    before: ShapeFit | None = None,
     progress: Progress = silent,
 ) -> ShapeFit:
     """Find the shape that explains a take best, together with the poses of up to `SHAPE_FRAMES` of its frames.
@@ -248,8 +271,12 @@ def fit_shape(
     ----------
     kinematics, observed, start, bones
         The skeleton, observations and first poses of all frames, and the bones as measured.
-    data_share
-        What an observation counts: 1 where errors are new in every frame, less where they last.
+    looks
+        As how many independent looks the picked frames count, where errors last; None: as many as there are.
+    ground
+        Where feet stand, frame by frame: that soles lie flat tells how far above them a detector sees ankles.
+    before
+        A fit to start from, with `start` its poses.
     progress
         Told steps done of `_STEPS`.
     """
@@ -260,31 +287,34 @@ def fit_shape(
     for group, ratio in _ratios(kinematics, bones).items():
         parameters[model.groups.index(group)] = ratio
     frames = _informative_frames(observed)
-    # What lasts from frame to frame lasts less from one picked frame to the next.
-    share = min(1.0, data_share * len(observed.information) / len(frames))
-    problem = _ShapeProblem(model, scale, observed[frames], share)
+    share = 1.0 if looks is None else min(1.0, looks / len(frames))
+    problem = _ShapeProblem(model, scale, observed[frames], share, None if ground is None else ground[frames])
     poses = start[frames]
-    cost, placed, data = problem.cost(poses, parameters)
+    if before is not None:
+        parameters = before.parameters
+    cost, placed, points, data = problem.cost(poses, parameters)
     damping = 1e-3
     for step in range(_STEPS):
         progress(step, _STEPS)
-        change, pose_step, _ = _shape_step(problem, poses, parameters, placed, data, damping)
+        change, pose_step, _ = _shape_step(problem, poses, parameters, placed, points, data, damping)
         for _ in range(8):
             candidate = parameters + change, kinematics.moved(poses, pose_step)
-            lower, placed_there, data_there = problem.cost(candidate[1], candidate[0])
+            there = problem.cost(candidate[1], candidate[0])
+            lower = there[0]
             if lower < cost:
                 break
             change, pose_step = change / 4, pose_step / 4
         else:
             break
         parameters, poses = candidate
-        gained, cost, placed, data = cost - lower, lower, placed_there, data_there
+        gained, cost = cost - lower, lower
+        _, placed, points, data = there
         metres = np.where(np.arange(model.size) < len(model.groups), model.longest_m, 1.0)
         if np.abs(change * metres).max() < _CONVERGED_M or gained < _CONVERGED * cost:
             break
-    _, _, information = _shape_step(problem, poses, parameters, placed, data, 0.0)
+    _, _, information = _shape_step(problem, poses, parameters, placed, points, data, 0.0)
     progress(_STEPS, _STEPS)
-    return ShapeFit(model.shape(parameters, scale), model, np.linalg.inv(information))
+    return ShapeFit(model.shape(parameters, scale), model, parameters, np.linalg.inv(information))
 
 
 def _informative_frames(observed: Observations) -> Indices:
@@ -296,16 +326,22 @@ def _informative_frames(observed: Observations) -> Indices:
     return picked
 
 
-def _pose_prior(kinematics: Kinematics) -> tuple[Array, Array]:
+def _pose_prior(kinematics: Kinematics, frames: int) -> tuple[Array, Array]:
     """Return the neutral degrees of freedom and the prior's weights (dofs,); the root has none."""
     joints = kinematics.skeleton.joints
     neutral = np.concatenate([np.zeros(ROOT_DOFS), kinematics.neutral[kinematics.dof_joint, kinematics.dof_axis]])
     std = np.radians(np.array([j.rest_std_deg for j in joints]))[kinematics.dof_joint, kinematics.dof_axis]
-    return neutral, np.concatenate([np.zeros(ROOT_DOFS), 1.0 / std**2])
+    return neutral, np.concatenate([np.zeros(ROOT_DOFS), min(1.0, _POSES / frames) / std**2])
 
 
 def _shape_step(
-    problem: _ShapeProblem, poses: Poses, parameters: Array, placed: Placed, data: LandmarkTerms, damping: float
+    problem: _ShapeProblem,
+    poses: Poses,
+    parameters: Array,
+    placed: Placed,
+    points: Array,
+    data: LandmarkTerms,
+    damping: float,
 ) -> tuple[Array, Array, Array]:
     """Return the Gauss-Newton steps of shape (size,) and poses (frames, dofs), and the shape's information."""
     model, kinematics = problem.model, problem.model.kinematics
@@ -313,15 +349,13 @@ def _shape_step(
     by_piece, pieces, share = model.twists(placed)
     twists = np.concatenate([pose_twists(kinematics, placed), by_piece], axis=1)
     body = np.concatenate([kinematics.dof_body, pieces])
-    sums = Composite(
-        kinematics, poses.root_m, placed.landmark_m, kinematics.landmark_joint, data.gradient, data.information
-    )
+    sums = Composite(kinematics, poses.root_m, points, problem.hanging, data.gradient, data.information)
     products = sums.products(twists, body, twists)
-    hangs = within(kinematics, kinematics.landmark_joint, body, body)
+    hangs = within(kinematics, problem.hanging, body, body)
     products = np.where(hangs, products, np.where(hangs.T, products.swapaxes(1, 2), 0.0))
     slope = sums.gradient(twists, body)
     dofs = kinematics.dofs
-    neutral, stiffness = _pose_prior(kinematics)
+    neutral, stiffness = _pose_prior(kinematics, len(poses.root_m))
     flat = kinematics.vector(poses)
     gradient = slope[:, :dofs] + stiffness * (flat - neutral)
     pose_pose = products[:, :dofs, :dofs] + np.diag(stiffness)

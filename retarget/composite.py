@@ -10,6 +10,8 @@ instead of mass. The cost does not grow with the number of landmarks that hang o
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 
@@ -40,21 +42,54 @@ def displaced(twists: Array, q: Array) -> Array:
     return moved
 
 
+@dataclass(frozen=True, eq=False)
+class Hanging:
+    """Where points hang.
+
+    Attributes
+    ----------
+    joint
+        (points,), the joint at which each sits: it moves when an offset from a joint to the next above it grows.
+    axes
+        (points,), the joint with which it turns: that one, or its parent.
+    """
+
+    joint: Indices
+    axes: Indices
+
+    def beside(self, joint: Indices) -> Hanging:
+        """Return these points and others, of joints with which they turn."""
+        return Hanging(np.concatenate([self.joint, joint]), np.concatenate([self.axes, joint]))
+
+
+def landmarks_hanging(kinematics: Kinematics) -> Hanging:
+    """Return where the landmarks hang."""
+    return Hanging(kinematics.landmark_joint, kinematics.landmark_axes)
+
+
 class Composite:
-    """Gradient and information of points, summed over the bodies of a tree: joints with all that hangs on them.
+    """Gradient and information of points, summed over the bodies of a tree.
+
+    Bodies are numbered: what turns with each joint, then what moves when each joint's offset grows, then each point.
 
     Attributes
     ----------
     matrix
-        (frames, bodies, 6, 6): the joints, then the points, each for itself.
+        (frames, bodies, 6, 6).
     force
         (frames, bodies, 6).
     """
 
     def __init__(
-        self, kinematics: Kinematics, root_m: Array, points: Array, joint: Indices, gradient: Array, information: Array
+        self,
+        kinematics: Kinematics,
+        root_m: Array,
+        points: Array,
+        hanging: Hanging,
+        gradient: Array,
+        information: Array,
     ) -> None:
-        """Sum over points (frames, n, 3) of joints (n,): `gradient` (frames, n, 3), `information` (frames, n, 3, 3).
+        """Sum over points (frames, n, 3): `gradient` (frames, n, 3), `information` (frames, n, 3, 3).
 
         `root_m`: (frames, 3), the origin of the twists.
         """
@@ -68,7 +103,7 @@ class Composite:
         matrix[..., :3, 3:] = turned.swapaxes(-1, -2)
         matrix[..., 3:, 3:] = turned @ lever.swapaxes(-1, -2)
         force = np.concatenate([gradient, _cross(q, gradient)], axis=-1)
-        hangs = kinematics.ancestor[:, joint].astype(np.float64)
+        hangs = _hangs(kinematics, hanging).astype(np.float64)
         limbs = (hangs @ matrix.reshape(frames, count, 36)).reshape(frames, -1, 6, 6)
         self.matrix = np.concatenate([limbs, matrix], axis=1)
         self.force = np.concatenate([hangs @ force, force], axis=1)
@@ -85,17 +120,22 @@ class Composite:
         return products
 
 
-def within(kinematics: Kinematics, joint: Indices, bodies: Indices, others: Indices) -> Mask:
-    """Return (n, m), whether the first body is the second or hangs on it.
+def _hangs(kinematics: Kinematics, hanging: Hanging) -> Mask:
+    """Return (2 joints, points), which points turn with each joint, and which move with the growth of its offset."""
+    return np.concatenate([kinematics.ancestor[:, hanging.axes], kinematics.ancestor[:, hanging.joint]])
 
-    Bodies as `Composite` numbers them: the joints, then points, of which `joint` (points,) says where they hang.
-    """
-    joints, points = len(kinematics.parents), len(joint)
-    hangs = np.zeros((joints + points, joints + points), dtype=bool)
-    hangs[:joints, :joints] = kinematics.ancestor.T
-    hangs[joints:, :joints] = kinematics.ancestor[:, joint].T
-    hangs[joints:, joints:] = np.eye(points, dtype=bool)
-    inside: Mask = hangs[np.ix_(bodies, others)]
+
+def within(kinematics: Kinematics, hanging: Hanging, bodies: Indices, others: Indices) -> Mask:
+    """Return (n, m), whether the first body is the second or part of it; bodies as `Composite` numbers them."""
+    joints, points = len(kinematics.parents), len(hanging.joint)
+    turns, grows, marks = slice(0, joints), slice(joints, 2 * joints), slice(2 * joints, None)
+    below = kinematics.ancestor.T
+    parts = np.zeros((2 * joints + points, 2 * joints + points), dtype=bool)
+    parts[turns, turns] = parts[turns, grows] = parts[grows, grows] = below
+    parts[grows, turns] = below & ~np.eye(joints, dtype=bool)
+    parts[marks, : 2 * joints] = _hangs(kinematics, hanging).T
+    parts[marks, marks] = np.eye(points, dtype=bool)
+    inside: Mask = parts[np.ix_(bodies, others)]
     return inside
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -12,9 +12,11 @@ from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # i
 from clapcap.errors import FitError
 from clapcap.progress import Progress, silent
 from retarget.bones import fit_shape, measure_bones, overall_scale
+from retarget.contact import Contacts, find_contacts
 from retarget.initial import initial_poses
-from retarget.kinematics import Kinematics, joint_angles
+from retarget.kinematics import Kinematics, Poses, attached, joint_angles
 from retarget.observations import Observations, observe
+from retarget.persistence import persistence
 from retarget.pixels import PixelViews, reprojection_errors_px
 from retarget.whole_take import TakeProblem, solve_take
 from skeleton.hierarchy import SkeletonDefinition
@@ -29,6 +31,9 @@ _MIN_FRAMES = 3
 
 _MIN_LANDMARK_SHARE = 0.25
 """Of the joint set's landmarks, so many must be seen in some frame: the torso and two limbs, say."""
+
+_ROUGHLY = 0.02
+"""Convergence of fits that only lead to the next."""
 
 _LIMIT_TOLERANCE_RAD = 1e-6
 """Angles are read back from unit quaternions; this is far above their rounding."""
@@ -103,6 +108,7 @@ def fit_motion(
     progress: Progress = silent,
     *,
     pixels: PixelViews | None = None,
+    floor_m: float | None = None,
 ) -> FitResult:
     """Fit a skeleton to a take: the subject's bone lengths, then joint rotations and root motion of all frames at once.
 
@@ -123,6 +129,8 @@ def fit_motion(
     pixels
         What the views show, and their cameras. Where a view shows a landmark, the fit is on the pixels, and the
         keypoints are only where it starts; without, or where none does, it is on the keypoints.
+    floor_m
+        The height of the floor in the world, if it is known; otherwise it is found from where feet stand.
 
     Raises
     ------
@@ -138,7 +146,7 @@ def fit_motion(
         )
     # Thousands of small matrices: threads of the BLAS cost more than they bring, up to tenfold on a busy machine.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _fit(keypoints, skeleton, joint_set, progress, pixels)
+        return _fit(keypoints, skeleton, joint_set, progress, pixels, floor_m)
 
 
 def _fit(
@@ -147,6 +155,7 @@ def _fit(
     joint_set: str,
     progress: Progress,
     pixels: PixelViews | None,
+    floor_m: float | None,
 ) -> FitResult:
     kinematics = Kinematics(skeleton, joint_set)
     observed = observe(keypoints, kinematics, pixels)
@@ -156,35 +165,55 @@ def _fit(
     span = slice(int(shown[0]), int(shown[-1]) + 1)
     time_s, inside = keypoints.time_s[span], observed[span]
     bones = measure_bones(kinematics, inside)
+    lasts = persistence(inside, time_s)
     scale = overall_scale(kinematics, bones)
     start = initial_poses(kinematics, inside, kinematics.rest_shape(scale), time_s)
+    looks = lasts.looks(len(time_s), float(time_s[-1] - time_s[0]))
     fit = fit_shape(
-        kinematics, inside, start, bones, 1.0, lambda done, total: progress(frames * done // (total or 1), 2 * frames)
-    )
-    shape = fit.shape
-    solution = solve_take(
-        TakeProblem(kinematics, shape, inside, time_s),
+        kinematics,
+        inside,
         start,
-        lambda done, _: progress(frames + span.start + done, 2 * frames),
+        bones,
+        looks,
+        progress=lambda done, total: progress(frames * done // (total or 1), 2 * frames),
     )
+    problem = TakeProblem(kinematics, fit.shape, inside, time_s, lasts.data_share)
+    half = frames / 2
+    solution = solve_take(problem, start, lambda done, _: progress(frames + int(done / 2), 2 * frames))
+    contacts = _contacts(problem, solution.poses, scale, floor_m)
+    if contacts.standing.any() or contacts.floor_m is not None:
+        ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
+        levels = contacts.levels(ground)
+        fit = fit_shape(kinematics, inside, solution.poses, bones, looks, levels, fit)
+        problem = replace(problem, shape=fit.shape)
+        flat = solve_take(replace(problem, ground=levels), solution.poses, converged=_ROUGHLY)
+        placed = kinematics.place(flat.poses, fit.shape, with_axes=False)
+        contacts = contacts.at(ground.place(placed))
+        ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
+        again = solve_take(
+            replace(problem, ground=ground),
+            flat.poses,
+            lambda done, _: progress(frames + int(half + done / 2), 2 * frames),
+        )
+        solution = replace(again, steps=max(solution.steps, again.steps))
     poses = solution.poses[np.clip(np.arange(frames) - span.start, 0, span.stop - span.start - 1)]
     progress(2 * frames, 2 * frames)
     motion = Motion(
         joint_names=skeleton.joint_names,
         parents=skeleton.parents,
-        rest_offset_m=shape.offset_m,
+        rest_offset_m=fit.shape.offset_m,
         rotation_xyzw=kinematics.local_quaternions(poses),
         root_m=poses.root_m,
         time_s=keypoints.time_s,
     )
     kept, at_limit = _limits(skeleton, motion)
-    landmark_m = kinematics.place(poses, shape, with_axes=False).landmark_m
+    landmark_m = kinematics.place(poses, fit.shape, with_axes=False).landmark_m
     distance = np.linalg.norm(np.where(observed.located[..., None], landmark_m - observed.xyz_m, 0.0), axis=-1)
     outlier_share = observed.outlier_share(landmark_m)
     error_px = np.zeros(0) if pixels is None else reprojection_errors_px(pixels, kinematics.landmarks, landmark_m)
     report = FitReport(
         bone_length_m={
-            j.name: float(np.linalg.norm(shape.offset_m[k]))
+            j.name: float(np.linalg.norm(fit.shape.offset_m[k]))
             for k, j in enumerate(skeleton.joints)
             if j.parent is not None
         },
@@ -208,6 +237,18 @@ def _fit(
         converged=solution.converged,
     )
     return FitResult(motion, report)
+
+
+def _contacts(problem: TakeProblem, poses: Poses, scale: float, floor_m: float | None) -> Contacts:
+    """Find where the feet stand in a first fit."""
+    kinematics = problem.kinematics
+    placed = kinematics.place(poses, problem.shape, with_axes=False)
+    points = attached(placed.joint_m, placed.matrix, kinematics.contact_joint, scale * kinematics.contact_m)
+    # A foot is seen while something that hangs on its bone, or on the next, is.
+    near = kinematics.ancestor[kinematics.parents[kinematics.contact_joint]][:, kinematics.landmark_joint]
+    shown = (problem.observed.seen.astype(np.float64) @ near.T.astype(np.float64)) > 0
+    lowest = placed.joint_m[..., 2].min(axis=0)
+    return find_contacts(kinematics.contacts, points, lowest, shown, problem.time_s, floor_m)
 
 
 def _check_seen(kinematics: Kinematics, observed: Observations) -> None:

@@ -86,8 +86,13 @@ class Kinematics:
     ----------
     skeleton, landmarks
         The definition and the names of its landmarks.
+    landmark_joint, landmark_axes
+        (landmarks,), the joint at which each sits, and the joint in whose axes its offset is.
     head_landmarks
         The landmark meant to be a joint's head, for joints that have one: joint -> landmark.
+    contacts, contact_joint, contact_m
+        The names of the points that may stand on the ground, their joints and their offsets (contacts, 3) in the
+        definition's size.
     ancestor
         (joints, joints) of bool: the first is the second or above it.
     dof_body
@@ -104,6 +109,7 @@ class Kinematics:
         self.landmark_set = landmark_set
         self.landmarks = tuple(m.name for m in landmark_set.landmarks)
         self.landmark_joint: Indices = np.array([skeleton.index(m.joint) for m in landmark_set.landmarks])
+        self.landmark_axes: Indices = np.array([skeleton.index(m.axes or m.joint) for m in landmark_set.landmarks])
         self.head_landmarks = {
             skeleton.index(m.joint): k for k, m in enumerate(landmark_set.landmarks) if m.offset_m == (0.0, 0.0, 0.0)
         }
@@ -123,6 +129,10 @@ class Kinematics:
         self.high = np.concatenate([unlimited, limits[self.dof_joint, self.dof_axis, 1]])
         self.dofs = len(self.low)
         self.dof_body: Indices = np.concatenate([np.zeros(ROOT_DOFS, dtype=np.int64), self.dof_joint])
+        contacts = skeleton.contacts
+        self.contacts = tuple(c.name for c in contacts)
+        self.contact_joint: Indices = np.array([skeleton.index(c.joint) for c in contacts], dtype=np.int64)
+        self.contact_m = np.array([c.offset_m for c in contacts], dtype=np.float64).reshape(-1, 3)
         self.neutral = np.radians(np.array([j.neutral_deg for j in skeleton.joints]))
 
     def rest_shape(self, scale: float = 1.0) -> Shape:
@@ -154,7 +164,8 @@ class Kinematics:
                 [c * swung[..., 0] - s * swung[..., 2], swung[..., 1], s * swung[..., 0] + c * swung[..., 2]], axis=-1
             )
             matrix[joint] = twisted @ bone.T
-        return Placed(joint_m, matrix, axis, attached(joint_m, matrix, self.landmark_joint, shape.landmark_m))
+        landmark_m = attached(joint_m, matrix, self.landmark_joint, shape.landmark_m, self.landmark_axes)
+        return Placed(joint_m, matrix, axis, landmark_m)
 
     def vector(self, poses: Poses) -> Array:
         """Return (frames, dofs): root position, three zeros for its rotation, which has no vector, then the angles."""
@@ -193,12 +204,13 @@ class Kinematics:
         return quaternions
 
 
-def attached(joint_m: Array, matrix: Array, joint: Indices, offset_m: Array) -> Array:
-    """Return points (frames, n, 3) in the world, each at an offset (n, 3) from its joint (n,) in the joint's axes.
+def attached(joint_m: Array, matrix: Array, joint: Indices, offset_m: Array, axes: Indices | None = None) -> Array:
+    """Return points (frames, n, 3) in the world, each at an offset (n, 3) from its joint (n,).
 
-    `joint_m`, `matrix`: (joints, frames, 3) and (joints, frames, 3, 3), as in `Placed`.
+    `joint_m`, `matrix`: (joints, frames, 3) and (joints, frames, 3, 3), as in `Placed`; `axes`: (n,), the joints in
+    whose axes the offsets are, the points' own unless given.
     """
-    points = joint_m[joint] + (matrix[joint] @ offset_m[:, None, :, None])[..., 0]
+    points = joint_m[joint] + (matrix[joint if axes is None else axes] @ offset_m[:, None, :, None])[..., 0]
     return np.ascontiguousarray(points.swapaxes(0, 1))
 
 

@@ -105,6 +105,21 @@ class PixelTerm:
             squares[place] = (residual * residual).sum(axis=0).reshape(squares.shape[1:])
         return squares
 
+    def linearised(self, landmark_m: Array) -> tuple[Array, Array]:
+        """Return the residuals of all views at points (frames, landmarks, 3), and their derivatives.
+
+        (2 cameras, n) in deviations and (2 cameras, 3, n) per metre in the world, n running over frames and landmarks;
+        zero where not seen.
+        """
+        world = np.moveaxis(landmark_m, -1, 0).reshape(3, -1)
+        residuals, rows = [], []
+        for camera, xy, whitening in zip(self.cameras, self.xy, self.whitening, strict=True):
+            R = camera.T_cam_world[:3, :3]
+            residual, by_point = _residuals(R @ world + camera.T_cam_world[:3, 3:], xy, whitening)
+            residuals.append(residual)
+            rows.append(np.stack([R.T @ row for row in by_point]))
+        return np.concatenate(residuals), np.concatenate(rows)
+
     def outliers(self, landmark_m: Array) -> int:
         """Return how many observations the loss gives less than a tenth of their weight."""
         return int((self.squares(landmark_m) > 9.0 * CAUCHY_SCALE**2).sum())

@@ -23,7 +23,7 @@ from scipy.ndimage import uniform_filter1d
 
 from clapcap.progress import Progress, silent
 from retarget.banded import normal_equations, solve_step
-from retarget.composite import Composite, pose_twists, within
+from retarget.composite import Composite, Hanging, landmarks_hanging, pose_twists, within
 from retarget.ground import Ground
 from retarget.kinematics import Kinematics, Placed, Poses, Shape
 from retarget.landmark_terms import LandmarkTerms
@@ -51,8 +51,8 @@ _LIMIT_STD_RAD = np.radians(2.0)
 limit after the other takes many times as many steps until it has found those that hold."""
 
 _STEPS = 30
-_CONVERGED = 1e-3
-"""A window is solved when a step lowers its cost by less than this share."""
+CONVERGED = 1e-3
+"""A window is usually solved when a step lowers its cost by less than this share."""
 
 _DAMPING_START, _DAMPING_LEAST, _DAMPING_MAX = 1e-4, 1e-8, 1e8
 _NEIGHBOURS = 7
@@ -111,22 +111,25 @@ class _State:
     cost: Array
     placed: Placed
     points: Array
-    joint: npt.NDArray[np.int64]
+    hanging: Hanging
     data: LandmarkTerms
     prior: PoseTerms
 
 
-def solve_take(problem: TakeProblem, start: Poses, progress: Progress = silent) -> Solution:
+def solve_take(
+    problem: TakeProblem, start: Poses, progress: Progress = silent, converged: float = CONVERGED
+) -> Solution:
     """Return the poses that minimise the robust distance to the observations, roughness, and distance from neutral.
 
-    `start`: first poses, frame by frame. `progress` is told the frames done.
+    `start`: first poses, frame by frame. `progress` is told the frames done. `converged`: a window is solved when a
+    step lowers its cost by less than this share.
     """
     frames = len(problem.time_s)
     root_m, root_matrix, angles = start.root_m.copy(), start.root_matrix.copy(), start.angles.copy()
     count = max(1, round(frames / WINDOW_FRAMES))
     edges = np.linspace(0, frames, count + 1).round().astype(int)
     windows = [(int(a), int(b)) for a, b in pairwise(edges)]
-    done, most_steps, converged = 0, 0, True
+    done, most_steps, all_good = 0, 0, True
     progress(0, frames)
     with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
         for first in (0, 1):
@@ -142,7 +145,9 @@ def solve_take(problem: TakeProblem, start: Poses, progress: Progress = silent) 
                     free[: begin - reach.start] = False
                     free[end - reach.start :] = False
                 poses = Poses(root_m[reach], root_matrix[reach], angles[reach])
-                jobs.append((begin, end, reach, pool.submit(_solve_window, problem.window(reach), poses, free)))
+                jobs.append(
+                    (begin, end, reach, pool.submit(_solve_window, problem.window(reach), poses, free, converged))
+                )
             for begin, end, reach, job in jobs:
                 poses, steps, good = job.result()
                 own = slice(begin - reach.start, end - reach.start)
@@ -152,10 +157,10 @@ def solve_take(problem: TakeProblem, start: Poses, progress: Progress = silent) 
                     poses.root_matrix[own],
                     poses.angles[own],
                 )
-                most_steps, converged = max(most_steps, steps), converged and good
+                most_steps, all_good = max(most_steps, steps), all_good and good
                 done += end - begin
                 progress(done, frames)
-    return Solution(Poses(root_m, root_matrix, angles), most_steps, converged)
+    return Solution(Poses(root_m, root_matrix, angles), most_steps, all_good)
 
 
 def _reach(problem: TakeProblem, begin: int, end: int) -> slice:
@@ -168,15 +173,17 @@ def _reach(problem: TakeProblem, begin: int, end: int) -> slice:
     return slice(max(first, 0), min(last, len(time_s)))
 
 
-def _solve_window(problem: TakeProblem, poses: Poses, free_frames: Mask) -> tuple[Poses, int, bool]:
+def _solve_window(problem: TakeProblem, poses: Poses, free_frames: Mask, enough: float) -> tuple[Poses, int, bool]:
     """Return the poses of a window, of which those not free stay; the steps taken; whether it converged."""
-    poses, loose_steps, _ = _descend(problem, poses, free_frames, _SLACK_RAD)
+    poses, loose_steps, _ = _descend(problem, poses, free_frames, _SLACK_RAD, enough)
     clipped = problem.kinematics.moved(poses, np.zeros((len(poses.root_m), problem.kinematics.dofs)))
-    poses, steps, converged = _descend(problem, clipped, free_frames, 0.0)
-    return poses, loose_steps + steps, converged
+    poses, steps, good = _descend(problem, clipped, free_frames, 0.0, enough)
+    return poses, loose_steps + steps, good
 
 
-def _descend(problem: TakeProblem, poses: Poses, free_frames: Mask, slack_rad: float) -> tuple[Poses, int, bool]:
+def _descend(
+    problem: TakeProblem, poses: Poses, free_frames: Mask, slack_rad: float, share: float
+) -> tuple[Poses, int, bool]:
     """Take steps of Levenberg-Marquardt; with a slack, angles may pass their limits at a price."""
     kinematics = problem.kinematics
     evaluate = _evaluator(problem, slack_rad)
@@ -195,7 +202,7 @@ def _descend(problem: TakeProblem, poses: Poses, free_frames: Mask, slack_rad: f
             gained = uniform_filter1d(state.cost - candidate.cost, _NEIGHBOURS, mode="nearest")
             worse = gained < 0
             won, lost = float(gained[~worse].sum()), -float(gained[worse].sum())
-            enough = _CONVERGED * float(state.cost.sum())
+            enough = share * float(state.cost.sum())
             if won < enough and lost < enough:
                 better = candidate if candidate.cost.sum() <= state.cost.sum() else state
                 return better.poses, step, True
@@ -217,10 +224,10 @@ def _evaluator(problem: TakeProblem, slack_rad: float) -> Callable[[Poses], _Sta
     def evaluate(poses: Poses) -> _State:
         placed = kinematics.place(poses, problem.shape)
         data = problem.observed.terms(placed.landmark_m).scaled(problem.data_share)
-        points, joint = placed.landmark_m, kinematics.landmark_joint
+        points, hanging = placed.landmark_m, landmarks_hanging(kinematics)
         if ground is not None:
             feet = ground.place(placed)
-            points, joint = np.concatenate([points, feet], axis=1), np.concatenate([joint, ground.joint])
+            points, hanging = np.concatenate([points, feet], axis=1), hanging.beside(ground.joint)
             data = data.beside(ground.terms(feet))
         prior = model.terms(poses)
         cost = data.cost + prior.cost
@@ -230,7 +237,7 @@ def _evaluator(problem: TakeProblem, slack_rad: float) -> Callable[[Poses], _Sta
             cost = cost + 0.5 * (past * past).sum(axis=1) / _LIMIT_STD_RAD**2
             prior.gradient[:] += past / _LIMIT_STD_RAD**2
             prior.same[:] += np.where(past == 0.0, 0.0, 1.0 / _LIMIT_STD_RAD**2)
-        return _State(poses, cost, placed, points, joint, data, prior)
+        return _State(poses, cost, placed, points, hanging, data, prior)
 
     return evaluate
 
@@ -240,8 +247,8 @@ def _derivatives(kinematics: Kinematics, state: _State) -> tuple[Array, Array]:
     body = kinematics.dof_body
     twists = pose_twists(kinematics, state.placed)
     sums = Composite(
-        kinematics, state.poses.root_m, state.points, state.joint, state.data.gradient, state.data.information
+        kinematics, state.poses.root_m, state.points, state.hanging, state.data.gradient, state.data.information
     )
     hessian = sums.products(twists, body, twists)
-    hessian *= within(kinematics, state.joint, body, body)
+    hessian *= within(kinematics, state.hanging, body, body)
     return sums.gradient(twists, body) + state.prior.gradient, hessian

@@ -88,6 +88,9 @@ class Landmark:
         By how much the subject's offset departs from `offset_m`; 0: not at all.
     std_m
         How far the detector's point strays from a fixed point of the bone, metres.
+    axes
+        The joint in whose axes the offset is: `joint`, or its parent for a point that does not turn with the limb, such
+        as a shoulder. None: `joint`.
     """
 
     name: str
@@ -95,6 +98,25 @@ class Landmark:
     offset_m: Vector
     offset_std_m: float
     std_m: float
+    axes: str | None = None
+
+
+@dataclass(frozen=True)
+class Contact:
+    """A point of the sole: where a foot may stand on the ground.
+
+    Attributes
+    ----------
+    name
+        As reports and files call it, such as left_heel.
+    joint, offset_m
+        The joint in whose frame it rests, and where: metres, in the joint's axes (parallel to the world in the rest
+        pose). It grows with the subject.
+    """
+
+    name: str
+    joint: str
+    offset_m: Vector
 
 
 @dataclass(frozen=True)
@@ -125,6 +147,8 @@ class SkeletonDefinition:
         Parents before children, the root first.
     landmark_sets
         Where the points of each joint set sit.
+    contacts
+        The points that may stand on the ground; none for a skeleton that does not.
     """
 
     name: str
@@ -132,6 +156,7 @@ class SkeletonDefinition:
     front: Vector
     joints: tuple[Joint, ...]
     landmark_sets: Mapping[str, LandmarkSet]
+    contacts: tuple[Contact, ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "landmark_sets", MappingProxyType(dict(self.landmark_sets)))
@@ -147,7 +172,12 @@ class SkeletonDefinition:
         for place, joint in enumerate(self.joints):
             self._check_joint(place, joint, names)
         for set_name, landmarks in self.landmark_sets.items():
-            _check_landmarks(set_name, landmarks, names)
+            _check_landmarks(set_name, landmarks, {j.name: j.parent for j in self.joints})
+        for contact in self.contacts:
+            if contact.joint not in names:
+                raise ValueError(f"contact {contact.name}: it sits on {contact.joint!r}, which is no joint")
+        if len({c.name for c in self.contacts}) != len(self.contacts):
+            raise ValueError(f"contacts repeat: {[c.name for c in self.contacts]}")
 
     def _check_joint(self, place: int, joint: Joint, names: list[str]) -> None:
         if place and joint.parent not in names[:place]:
@@ -224,13 +254,17 @@ class SkeletonDefinition:
         return self.joint_names.index(joint)
 
 
-def _check_landmarks(set_name: str, landmarks: LandmarkSet, joints: list[str]) -> None:
+def _check_landmarks(set_name: str, landmarks: LandmarkSet, parents: Mapping[str, str | None]) -> None:
     names = [m.name for m in landmarks.landmarks]
     if len(set(names)) != len(names):
         raise ValueError(f"landmarks.{set_name}: {sorted({n for n in names if names.count(n) > 1})} repeat")
     for mark in landmarks.landmarks:
-        if mark.joint not in joints:
+        if mark.joint not in parents:
             raise ValueError(f"landmarks.{set_name}: {mark.name} sits on {mark.joint!r}, which is no joint")
+        if mark.axes is not None and mark.axes not in (mark.joint, parents[mark.joint]):
+            raise ValueError(
+                f"landmarks.{set_name}: {mark.name} has the axes of {mark.axes!r}, needed {mark.joint!r} or its parent"
+            )
         if not mark.std_m > 0 or mark.offset_std_m < 0:
             raise ValueError(f"landmarks.{set_name}: {mark.name} needs std_m > 0 and offset_std_m >= 0")
     missing = [n for n in landmarks.torso if n not in names]
@@ -291,6 +325,7 @@ def _parse(table: Mapping[str, Any]) -> SkeletonDefinition:
         front=_vector(table["front"]),
         joints=tuple(joints),
         landmark_sets=sets,
+        contacts=tuple(_contacts_with_twins([_contact(entry) for entry in table.get("contact", [])])),
     )
 
 
@@ -326,7 +361,15 @@ def _landmark(entry: Mapping[str, Any]) -> Landmark:
         offset_m=_vector(entry.get("offset_m", (0, 0, 0))),
         offset_std_m=float(entry.get("offset_std_m", 0)),
         std_m=float(entry.get("std_m", 0.01)),
+        axes=entry.get("axes"),
     )
+
+
+def _contact(entry: Mapping[str, Any]) -> Contact:
+    known = set(Contact.__dataclass_fields__)
+    if set(entry) - known:
+        raise ValueError(f"contact {entry.get('name')}: unknown {sorted(set(entry) - known)}")
+    return Contact(str(entry["name"]), str(entry["joint"]), _vector(entry.get("offset_m", (0, 0, 0))))
 
 
 def _vector(value: Iterable[float]) -> Vector:
@@ -368,8 +411,24 @@ def _with_twins(joints: list[Joint]) -> list[Joint]:
 def _landmarks_with_twins(landmarks: list[Landmark]) -> list[Landmark]:
     named = {m.name for m in landmarks}
     twins = [
-        replace(m, name=_twin(m.name), joint=_twin(m.joint), offset_m=_mirrored(m.offset_m))
+        replace(
+            m,
+            name=_twin(m.name),
+            joint=_twin(m.joint),
+            offset_m=_mirrored(m.offset_m),
+            axes=None if m.axes is None else _twin(m.axes),
+        )
         for m in landmarks
         if m.name.startswith("left_") and _twin(m.name) not in named
     ]
     return landmarks + twins
+
+
+def _contacts_with_twins(contacts: list[Contact]) -> list[Contact]:
+    named = {c.name for c in contacts}
+    twins = [
+        Contact(_twin(c.name), _twin(c.joint), _mirrored(c.offset_m))
+        for c in contacts
+        if c.name.startswith("left_") and _twin(c.name) not in named
+    ]
+    return contacts + twins

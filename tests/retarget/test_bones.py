@@ -44,10 +44,11 @@ def test_bones_are_the_upper_arms_forearms_thighs_and_shins(kinematics):
     assert sorted(bones.names) == sorted(f"{side}_{limb}" for side in ("left", "right") for limb in limbs)
 
 
-@pytest.mark.parametrize(("noise_m", "within_m"), [(0.0, 0.002), (0.01, 0.004)])
+@pytest.mark.parametrize(("noise_m", "within_m"), [(0.0, 0.004), (0.01, 0.006)])
 def test_the_shape_of_a_subject_is_found(actor, noise_m, within_m):
     # 200 frames of 10 mm a coordinate, two sides: a length between two points is known to 10 sqrt(2 / 400) = 0.7 mm.
-    # The bound is five deviations, and half a millimetre for the priors; without noise the priors alone are left.
+    # A landmark lies off its joint by 4 to 6 mm, as far as the prior goes, which a bend at the joint tells only in
+    # part: without noise the bound is that; with noise, three deviations more.
     observed = observe(actor.keypoints(noise_m, np.random.default_rng(1)), actor.kinematics)
     bones = measure_bones(actor.kinematics, observed)
     shape = fit_shape(actor.kinematics, observed, start(actor, observed, bones), bones).shape
@@ -68,4 +69,7 @@ def test_open_landmarks_of_the_two_sides_mirror_each_other(actor):
     for name in ("heel", "foot_index", "index", "ear", "eye_inner"):
         left, right = (shape.landmark_m[marks.index(f"{side}_{name}")] for side in ("left", "right"))
         np.testing.assert_array_equal(left * (-1, 1, 1), right)
-    assert not shape.landmark_m[marks.index("left_elbow")].any()
+    # Shoulders turn with the trunk, not with the arm: their offset is in the clavicle's axes.
+    shoulder = marks.index("left_shoulder")
+    assert actor.kinematics.skeleton.joint_names[actor.kinematics.landmark_axes[shoulder]] == "left_clavicle"
+    assert 0 < np.linalg.norm(shape.landmark_m[shoulder]) < 0.015

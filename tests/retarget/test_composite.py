@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from retarget.bones import ShapeModel
-from retarget.composite import Composite, displaced, pose_twists, within
+from retarget.composite import Composite, displaced, landmarks_hanging, pose_twists, within
 
 STEP = 1e-6
 
@@ -28,7 +28,7 @@ def test_twists_of_the_pose_move_the_landmarks_as_differences_do(actor, poses):
     kinematics = actor.kinematics
     placed = kinematics.place(poses, actor.shape)
     q = placed.landmark_m - poses.root_m[:, None]
-    hangs = kinematics.ancestor[kinematics.dof_body][:, kinematics.landmark_joint].T
+    hangs = kinematics.ancestor[kinematics.dof_body][:, kinematics.landmark_axes].T
 
     def place(change):
         step = np.tile(change, (3, 1))
@@ -44,8 +44,8 @@ def test_twists_of_the_shape_move_the_landmarks_as_differences_do(actor, poses):
     mean, _ = model.prior(1.1)
     placed = kinematics.place(poses, model.shape(mean, 1.1))
     twists, body, share = model.twists(placed)
-    marks = len(kinematics.parents) + np.arange(len(kinematics.landmarks))
-    hangs = within(kinematics, kinematics.landmark_joint, marks, body)
+    marks = 2 * len(kinematics.parents) + np.arange(len(kinematics.landmarks))
+    hangs = within(kinematics, landmarks_hanging(kinematics), marks, body)
     pieces = by_twists(twists, hangs, placed.landmark_m - poses.root_m[:, None])
     numeric = by_differences(lambda c: kinematics.place(poses, model.shape(mean + c, 1.1)).landmark_m, model.size)
     np.testing.assert_allclose(np.einsum("fplk,ps->fslk", pieces, share), numeric, atol=1e-8)
@@ -60,11 +60,11 @@ def test_normal_equations_are_those_of_the_jacobian(actor, poses):
     information = root @ root.swapaxes(-1, -2)
     gradient = rng.normal(size=shape)
     twists, body = pose_twists(kinematics, placed), kinematics.dof_body
-    hangs = kinematics.ancestor[body][:, kinematics.landmark_joint].T
+    hangs = kinematics.ancestor[body][:, kinematics.landmark_axes].T
     jacobian = by_twists(twists, hangs, placed.landmark_m - poses.root_m[:, None])
-    sums = Composite(kinematics, poses.root_m, placed.landmark_m, kinematics.landmark_joint, gradient, information)
+    sums = Composite(kinematics, poses.root_m, placed.landmark_m, landmarks_hanging(kinematics), gradient, information)
     np.testing.assert_allclose(sums.gradient(twists, body), np.einsum("fdlk,flk->fd", jacobian, gradient), atol=1e-9)
-    inside = within(kinematics, kinematics.landmark_joint, body, body)
+    inside = within(kinematics, landmarks_hanging(kinematics), body, body)
     products = np.where(inside, sums.products(twists, body, twists), 0.0)
     whole = np.einsum("fdlk,flkm,felm->fde", jacobian, information, jacobian)
     related = inside | inside.T

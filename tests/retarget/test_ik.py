@@ -43,7 +43,8 @@ def test_joints_are_nearer_to_the_truth_than_the_points_they_come_from(actor, no
 
 def test_clean_points_are_met_within_millimetres(actor, humanoid):
     fit = fit_motion(actor.keypoints(0.0, np.random.default_rng(0)), humanoid)
-    assert joint_error_m(actor, fit.motion).mean() < 0.002
+    # What is left: offsets of the landmarks that the movement does not tell from bone lengths, under their priors.
+    assert joint_error_m(actor, fit.motion).mean() < 0.003
     assert fit.report.residual_m < 0.002
     assert fit.report.spread_before < 1e-9
 
@@ -138,14 +139,13 @@ def test_an_unseen_arm_hangs_and_moves_smoothly(actor, humanoid):
 def test_windows_agree_with_the_whole(actor, monkeypatch):
     kinematics = actor.kinematics
     observed = observe(actor.keypoints(NOISE_M, np.random.default_rng(15)), kinematics)
-    monkeypatch.setattr(whole_take, "_CONVERGED", 1e-7)
     monkeypatch.setattr(whole_take, "_STEPS", 100)
     with threadpool_limits(limits=1, user_api="blas"):
         start = initial_poses(kinematics, observed, actor.shape, actor.time_s)
         problem = TakeProblem(kinematics, actor.shape, observed, actor.time_s)
-        whole = solve_take(problem, start)
+        whole = solve_take(problem, start, converged=1e-7)
         monkeypatch.setattr(whole_take, "WINDOW_FRAMES", 60)
-        windows = solve_take(problem, start)
+        windows = solve_take(problem, start, converged=1e-7)
     assert whole.converged
     assert windows.converged
     placed = [kinematics.place(s.poses, actor.shape).joint_m for s in (whole, windows)]

@@ -44,10 +44,11 @@ def accad(data: Path, take: str, frames: slice) -> Keypoints3D:
 @pytest.mark.parametrize(
     ("take", "residual_mm", "shin_m"),
     [
-        # Residuals stay because these "joints" are no centres: elbows lie on the skin, hips come from a regression.
-        ("female1/Female-Walk_turn_change", 6.4, 0.43),
-        ("male2/Male2-Run_to_jump_to_walk", 10.5, 0.43),
-        ("male2/Male2-Crouch_to_lie", 8.5, 0.43),
+        # Residuals stay because these "joints" are no centres: elbows lie on the skin, hips come from a regression. A
+        # millimetre of them is the feet's, which are held where they stand: 6.3, 9.7 and 8.5 mm without.
+        ("female1/Female-Walk_turn_change", 7.4, 0.43),
+        ("male2/Male2-Run_to_jump_to_walk", 10.8, 0.43),
+        ("male2/Male2-Crouch_to_lie", 10.0, 0.43),
     ],
 )
 def test_recorded_people_are_followed_within_a_centimetre(data, humanoid, take, residual_mm, shin_m):
