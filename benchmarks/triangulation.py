@@ -1,7 +1,8 @@
-"""Ours against aniposelib on a real take: `python -m benchmarks.triangulation [-o triangulation.json]`.
+"""Triangulation in numbers: `python -m benchmarks.triangulation [-o triangulation.json] [--only walk4 ...]`.
 
-Takes walk4 of the recordings (CLAPCAP_DATA or ../shared/data): four synchronised cameras, 100 frames, of which one
-camera's detections have left and right exchanged in a third. All solvers get the same detections.
+`walk4`: ours against aniposelib on a real take of the recordings (CLAPCAP_DATA or ../shared/data): four synchronised
+cameras, 100 frames, of which one camera's detections have left and right exchanged in a third. All solvers get the same
+detections. `speed`, `troubles`, `example`: what single frames have to bear, see `benchmarks.robust_points`.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.robust_points import POINTS_ALONE, example_subsets, speed, troubled
 from calib.cameras import CameraGroup
 from calib.interchange import adapt_to_size, load_cameras
 from detect.run import detect_videos
@@ -62,9 +64,9 @@ def measure(
     """Run a solver and return its row: best time, reprojection over body joints and cameras, and bone spread."""
     seconds = []
     for _ in range(REPEATS):
-        start = time.perf_counter()
+        start = time.process_time()
         result = solve()
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
     keypoints, report = result.keypoints, result.report
     body = [keypoints.index(joint) for joint in BODY_JOINTS]
     projected = cameras.project(keypoints.xyz_m[:, body])
@@ -95,24 +97,21 @@ def measure(
     }
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
-    parser.add_argument("-o", "--output", type=Path, help="also write the table as JSON")
-    arguments = parser.parse_args()
-    console = Console(width=140)
-    data = Path(os.environ.get("CLAPCAP_DATA") or ROOT.parent / "shared" / "data")
-    if not (data / "walk4").is_dir():
-        console.print(f"{data / 'walk4'} is missing: set CLAPCAP_DATA to the folder of recordings")
-        raise SystemExit(2)
+def walk4_rows(data: Path) -> list[dict[str, Any]]:
+    """Solve walk4 with all solvers."""
     views, cameras = load_take(data / "walk4")
-    unmended = TriangulationOptions(mend_left_right=False)
+    unmended = TriangulationOptions(mend_left_right=False, refine=False)
     many = repeated(views, LONG)
-    rows = [
-        measure("clapcap", lambda: triangulate(views, cameras), views, cameras),
-        measure("clapcap, left and right as detected", lambda: triangulate(views, cameras, unmended), views, cameras),
+    return [
+        measure("clapcap, whole take", lambda: triangulate(views, cameras), views, cameras),
+        measure("clapcap, points alone", lambda: triangulate(views, cameras, POINTS_ALONE), views, cameras),
+        measure("same, left and right as detected", lambda: triangulate(views, cameras, unmended), views, cameras),
         measure("aniposelib, constant bones", lambda: triangulate_anipose(views, cameras), views, cameras),
-        measure(f"clapcap, the take {LONG} times", lambda: triangulate(many, cameras), many, cameras),
+        measure(f"points alone, {LONG} times", lambda: triangulate(many, cameras, POINTS_ALONE), many, cameras),
     ]
+
+
+def walk4_table(rows: list[dict[str, Any]]) -> Table:
     table = Table(
         "solver", "frames", "ms a frame", "median px", "mean px", "bone spread", "median px by camera", "exchanged"
     )
@@ -127,9 +126,78 @@ def main() -> None:
             " ".join(f"{value:.1f}" for value in row["median_px_by_camera"].values()),
             ", ".join(f"{count} of {name}" for name, count in row["exchanged_frames"].items()) or "-",
         )
-    console.print(table)
+    return table
+
+
+def speed_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table("cameras", "frames", "robust points, ms a frame", "all of triangulate(), ms a frame")
+    for row in rows:
+        robust, every = f"{row['robust_ms_a_frame']:.3f}", f"{row['all_ms_a_frame']:.3f}"
+        table.add_row(str(row["cameras"]), str(row["frames"]), robust, every)
+    return table
+
+
+def troubles_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(
+        "cameras", "trouble", "mean mm", "if known", "ratio", "share", "if known", "within 1 sigma", "recall",
+        "precision", "good kept",
+    )  # fmt: skip
+    for row in rows:
+        table.add_row(
+            str(row["cameras"]),
+            row["trouble"],
+            f"{row['mean_mm']:.1f}",
+            f"{row['known_mm']:.1f}",
+            f"{row['mean_mm'] / row['known_mm']:.2f}",
+            *(f"{100 * row[key]:.1f} %" for key in ("share", "known_share", "within_one_deviation")),
+            *(f"{100 * row[key]:.2f} %" for key in ("recall", "precision", "good_kept")),
+        )
+    return table
+
+
+def example_table(rows: list[dict[str, Any]]) -> Table:
+    table = Table(
+        "cameras", "mean mm", "rms mm", "predicted", "growth", "predicted", "most mm", "share", "within 1 sigma"
+    )
+    for row in rows:
+        table.add_row(
+            row["cameras"],
+            *(f"{row[key]:.1f}" for key in ("mean_mm", "rms_mm", "predicted_mm")),
+            *(f"{row[key]:.2f}" for key in ("growth", "predicted_growth")),
+            f"{row['most_mm']:.0f}",
+            *(f"{100 * row[key]:.0f} %" for key in ("share", "within_one_deviation")),
+        )
+    return table
+
+
+PARTS: dict[str, tuple[Callable[[Path], list[dict[str, Any]]], Callable[[list[dict[str, Any]]], Table]]] = {
+    "walk4": (walk4_rows, walk4_table),
+    "speed": (lambda _: [speed(4, 5000), speed(16, 5000)], speed_table),
+    "troubles": (lambda _: [row for cameras in (3, 4, 8) for row in troubled(cameras, 600)], troubles_table),
+    "example": (lambda _: example_subsets(), example_table),
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
+    parser.add_argument("-o", "--output", type=Path, help="also write the tables as JSON")
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), help="measure these parts")
+    arguments = parser.parse_args()
+    console = Console(width=160)
+    data = Path(os.environ.get("CLAPCAP_DATA") or ROOT.parent / "shared" / "data")
+    if "walk4" in arguments.only and not (data / "walk4").is_dir():
+        console.print(f"{data / 'walk4'} is missing: set CLAPCAP_DATA to the folder of recordings, or leave walk4 out")
+        raise SystemExit(2)
+    measured = {}
+    for part in arguments.only:
+        measure_part, table = PARTS[part]
+        measured[part] = measure_part(data)
+        console.print(part, table(measured[part]), sep="\n")
+        for row in measured[part]:
+            for text in row.get("findings", ()):
+                console.print(f"  {row.get('trouble', '')}, {row['cameras']} cameras: {text}")
     if arguments.output:
-        arguments.output.write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
+        arguments.output.write_text(json.dumps(measured, indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
