@@ -19,9 +19,9 @@ DEFAULT_MAX_GAP_S = 0.2
 JERK = 100.0
 """m/s3 / sqrt(Hz), of the smoother that bridges gaps.
 
-Gaps of 0.07 to 0.2 s cut into walks, runs and dances, with noise as measured (`benchmarks/filters.py`), are filled 12 %
-better than by a piecewise cubic that does not overshoot, and 30 % better where people run or dance. Flat from 50 to
-200.
+Gaps of 0.15 s cut into recordings with noise as measured (`python -m benchmarks.filters`) are filled as well as by a
+piecewise cubic that does not overshoot where people walk, and 10 to 40 % better where they run or dance. Flat from 50
+to 200.
 """
 
 AROUND_S = 0.5
