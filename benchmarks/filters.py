@@ -9,8 +9,8 @@ speed and acceleration, the last two by differences over 1/30 s at every rate, a
 With `--sweep`, the same over a range of each filter's first parameter: where it is flat.
 
 Two more tables: gaps of 0.15 s cut out and filled, against a piecewise cubic that does not overshoot, with the share of
-errors within the deviation that is stated; and spikes of one and two frames put in and found, and what is called a spike
-though nobody put it there (at 120 frames a second, glitches at the start of the dance).
+errors within the deviation that is stated; and spikes of one and two frames put in and found, and what is called a
+spike though nobody put it there (at 120 frames a second, glitches at the start of the dance).
 """
 
 from __future__ import annotations
