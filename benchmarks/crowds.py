@@ -7,13 +7,13 @@ not see whom a nearer person hides, shows the largest first as MediaPipe does, a
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
-from benchmarks.synthetic_take import SIZE_PX, SyntheticTake, detect, make_take, ring_of_cameras
+from benchmarks.synthetic_take import SIZE_PX, detect, make_take, ring_of_cameras
 from calib.cameras import CameraGroup
 from skeleton.keypoints import Keypoints2D
 
@@ -100,21 +100,22 @@ def make_crowd(
     group = ring_of_cameras(cameras)
     late = np.zeros(cameras) if late_s is None else np.asarray(late_s)
     time_s = np.arange(frames) / rate_hz
-    bodies = []
+    bodies, takes = [], []
     for person in range(count):
-        still = make_take(rng, frames, cameras=2, rate_hz=rate_hz).xyz_m
+        takes.append(make_take(rng, frames, cameras=2, rate_hz=rate_hz))
+        still = takes[-1].xyz_m
         middle = still.mean(axis=1, keepdims=True) * np.array([1.0, 1.0, 0.0])
         bodies.append(
             heights[person] * (still - middle) + np.append(paths_m[person], np.zeros((frames, 1)), 1)[:, None]
         )
     xyz_m = np.stack(bodies)
-    names = make_take(rng, 2, cameras=2).names
+    names = takes[0].names
     seen, depth = [], []
     velocity = np.gradient(xyz_m, time_s, axis=1)
     for person in range(count):
         moved = [xyz_m[person] + velocity[person] * late[c] for c in range(cameras)]
         xy_px = np.stack([camera.project(at) for camera, at in zip(group, moved, strict=True)])
-        take = SyntheticTake(group, names, xyz_m[person], xy_px, time_s)
+        take = replace(takes[person], cameras=group, xyz_m=xyz_m[person], xy_px=xy_px)
         seen.append(detect(take, rng, correlation_s=0.1))
         depth.append(
             np.stack([camera.to_camera(at.mean(axis=1))[:, 2] for camera, at in zip(group, moved, strict=True)])

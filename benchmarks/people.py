@@ -74,6 +74,40 @@ def _video(folder: Path, camera: str) -> Path:
     return path
 
 
+def save_small(path: Path, views: dict[str, Keypoints2D]) -> None:
+    """Write detections small, to keep with the tests: tenths of a pixel and hundredths of confidence."""
+    arrays: dict[str, npt.NDArray[Any]] = {"names": np.array(views["cam1"].names)}
+    for name, view in views.items():
+        assert view.others_xy_px is not None
+        assert view.others_confidence is not None
+        xy_px = np.concatenate([view.xy_px[:, None], view.others_xy_px], axis=1)
+        confidence = np.concatenate([view.confidence[:, None], view.others_confidence], axis=1)
+        arrays[f"{name}_xy"] = np.round(10 * np.nan_to_num(xy_px)).astype(np.int16)
+        # No point with a confidence is without a place.
+        arrays[f"{name}_confidence"] = np.ceil(100 * confidence).astype(np.uint8)
+    np.savez_compressed(path, **arrays)
+
+
+def load_small(path: Path) -> dict[str, Keypoints2D]:
+    """Read what `save_small` wrote, each picture at its true time."""
+    views = {}
+    with np.load(path, allow_pickle=False) as file:
+        names = tuple(str(name) for name in file["names"])
+        for name in CAMERAS.names:
+            confidence = file[f"{name}_confidence"] / 100
+            xy_px = np.where((confidence > 0)[..., None], file[f"{name}_xy"] / 10, np.nan)
+            views[name] = Keypoints2D(
+                names,
+                xy_px[:, 0],
+                confidence[:, 0],
+                times_s(name),
+                np.array(SIZE_PX, dtype=np.float64),
+                others_xy_px=xy_px[:, 1:],
+                others_confidence=confidence[:, 1:],
+            )
+    return views
+
+
 def true_figures(views: dict[str, Keypoints2D]) -> dict[str, npt.NDArray[np.int64]]:
     """Return by camera which walker each figure is: (frames, slots), -1: none for sure."""
     who = {}
@@ -129,9 +163,12 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", type=Path, help="where pictures, videos and detections are kept")
     parser.add_argument("--people", type=int, default=2, help="people looked for in a picture")
+    parser.add_argument("--keep", type=Path, help="also write the detections small, for the tests")
     options = parser.parse_args(arguments)
     folder = options.folder.resolve()
     views = detections(folder, options.people)
+    if options.keep:
+        save_small(options.keep, views)
     start = time.process_time()
     people = find_people(views, CAMERAS)
     told_s = time.process_time() - start

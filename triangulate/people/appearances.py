@@ -14,9 +14,9 @@ Ints = npt.NDArray[np.int64]
 
 # Shorter ones are the detector's mistakes of a moment, and are not named.
 LEAST_S = 0.5
-# Whose middle is this near to a person's in the same picture, in shares of the size, is that person seen twice; a
-# figure that mostly is (in this share of its pictures), is no appearance.
-TWICE_SHARE, MOSTLY = 0.35, 0.5
+# A figure half of whose points lie this near to a person's in the same picture, in shares of the size, is that person
+# seen twice; one that mostly is, or is mostly missing from first to last (shares of its pictures), is no appearance.
+TWICE_SHARE, MOSTLY = 0.25, 0.5
 # The same appearance goes on within this share of its size and this long after.
 SAME_SHARE, SAME_S = 0.5, 1.0
 
@@ -65,7 +65,8 @@ def find_appearances(figures: Figures, owner: Ints) -> list[Appearance]:
         interval_s = float(np.median(np.diff(figures.time_s[rows])))
         for chain in _chains(figures, rows.start, free):
             row, slot = (np.array(part) for part in zip(*chain.members, strict=True))
-            if len(row) * interval_s >= LEAST_S and twice[row - rows.start, slot].mean() < MOSTLY:
+            lasting = len(row) * interval_s >= LEAST_S and len(row) >= MOSTLY * (row[-1] - row[0] + 1)
+            if lasting and twice[row - rows.start, slot].mean() < MOSTLY:
                 times_s = figures.time_s[row]
                 share = len(row) / (rows.stop - rows.start)
                 found.append(Appearance(name, float(times_s[0]), float(times_s[-1]), share, row, slot))
@@ -78,12 +79,12 @@ def _seen_twice(figures: Figures, owner: Ints, rows: slice) -> npt.NDArray[np.bo
     several = np.flatnonzero((figures.there[rows].sum(axis=1) > 1) & (owner[rows] >= 0).any(axis=1))
     for place in several:
         row = rows.start + int(place)
-        places = [_place(figures.xy[row, slot]) for slot in np.flatnonzero(owner[row] >= 0)]
         for slot in np.flatnonzero(figures.there[row] & (owner[row] < 0)):
-            at, size = _place(figures.xy[row, slot])
-            twice[place, slot] = any(
-                np.linalg.norm(at - other) <= TWICE_SHARE * max(size, other_size) for other, other_size in places
-            )
+            for other in np.flatnonzero(owner[row] >= 0):
+                apart = np.linalg.norm(figures.xy[row, slot] - figures.xy[row, other], axis=-1)
+                size = _place(figures.xy[row, other])[1]
+                near = np.median(apart[np.isfinite(apart)]) if np.isfinite(apart).any() else np.inf
+                twice[place, slot] |= near <= TWICE_SHARE * size
     return twice
 
 

@@ -31,8 +31,9 @@ GATE_SPEED_M_S, GATE_MOST_M = 0.8, 0.7
 # A figure that is this much nearer to somebody else is theirs, even if they have a better one: detectors see people
 # twice.
 OTHERS_RATIO, OTHERS_M = 2.0, 0.08
-# What it counts, in metres, that the figure is clearly the one that the body had in the camera's last picture.
-LINKED_M = 0.08
+# What it counts, in metres, that the figure is clearly the one that the body had in the camera's last picture, and
+# against it, that it is clearly one that nobody had.
+LINKED_M, STRANGE_M = 0.08, 0.1
 # Views of one body agree within this; the one that agrees least is taken back.
 AGREE_M = 0.22
 # Seen by one camera alone for so long, a body's depth is a guess: another camera's figure may then agree with this
@@ -180,6 +181,7 @@ class _Follower:
         previous = np.where(before >= 0, self.owner[rows[:, None] - 1, before], -1)  # (cameras, slots)
         numbers = np.array([track.number for track in tracks])
         linked = previous[:, None, :] == numbers[None, :, None]
+        distance = distance + STRANGE_M * ((before >= 0) & (previous < 0))[:, None]
         nearest = distance.min(axis=1, keepdims=True)
         own = distance <= np.maximum(OTHERS_RATIO * nearest, nearest + OTHERS_M)
         cost = np.where((distance <= gate[..., None]) & own, distance - LINKED_M * linked, np.inf)
