@@ -52,8 +52,9 @@ def test_every_frame_has_a_row_at_its_own_time(tmp_path):
     nobody = np.arange(6) % 3 == 0
     assert np.isnan(keypoints.xy_px[nobody]).all()
     assert (keypoints.confidence[nobody] == 0).all()
-    # The first person is taken.
+    # The first person is the main one, the other is kept beside.
     assert (keypoints.confidence[~nobody] == 0.9).all()
+    assert keypoints.others_confidence[:, 0, 0].tolist() == [0.0, 0.5, 0.5] * 2
     assert (np.abs(keypoints.xy_px[1, 0] - [20, 50]) <= 11).all()
     assert keypoints.world_m is None
 

@@ -20,6 +20,8 @@ def test_unknown_detectors_and_bad_models_are_named(tmp_path):
         open_detector("openpose")
     with pytest.raises(DetectionError, match=r"does not start with .*missing\.task"):
         open_detector("mediapipe", tmp_path / "missing.task")
+    with pytest.raises(DetectionError, match="9 people cannot be looked for: needed 1 to 8"):
+        open_detector("mediapipe", people=9)
     broken = tmp_path / "broken.task"
     broken.write_bytes(b"no model")
     with pytest.raises(DetectionError, match=r"does not start with .*broken\.task"):
