@@ -70,7 +70,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
             save_keypoints3d(partial, keypoints)
         with written_whole(observations_file) as partial:
             save_observations2d(partial, observations)
-        return report
+        return {**report, "person": take.person}
 
     stages.run(stage, make, _triangulated)
 
