@@ -126,9 +126,9 @@ def _kept(session: Session, take: Recording, persons: Sequence[Mapping[str, Any]
 def _refuse_missing(session: Session, take: Recording, numbers: Sequence[int]) -> None:
     wanted = session.settings.process.person
     if wanted.isdecimal() and int(wanted) not in numbers:
-        found = f"only person {numbers[0]}" if len(numbers) == 1 else f"persons {', '.join(map(str, numbers))}"
+        found = "only person 1 was found" if len(numbers) == 1 else f"persons {', '.join(map(str, numbers))} were found"
         raise SessionError(
-            f"{take.name}: person {wanted} is to be kept, but {found} was found. Choose again: "
+            f"{take.name}: person {wanted} is to be kept, but {found}. Choose again: "
             f"clapcap process {session.root} --take {take.name} --person all"
         )
 
