@@ -107,8 +107,8 @@ def test_the_results_of_the_second_go_to_a_folder_of_their_own(studio):
     session, take, people = studio.run()
     second = people[1]
     triangulate_take(session, second, TIME_MAP, Stages(session, second, studio.terminal))
-    assert not (take.results / "keypoints3d.npz").exists()
-    points = load_keypoints3d(take.results / "person2" / "keypoints3d.npz")
+    assert not (take.results / "keypoints3d_raw.npz").exists()
+    points = load_keypoints3d(take.results / "person2" / "keypoints3d_raw.npz")
     # The green one walks towards -x, 0.35 m behind the middle.
     hip = points.xyz_m[:, points.index("left_hip")]
     known = np.isfinite(hip).all(axis=-1)
@@ -130,9 +130,7 @@ def test_main_alone_or_one_by_number(studio):
 
 def test_somebody_who_was_not_found_cannot_be_kept(studio):
     studio.keep("3")
-    with pytest.raises(
-        SessionError, match=r"person 3 is to be kept, but persons 1, 2 was found|persons 1, 2 were found"
-    ):
+    with pytest.raises(SessionError, match="person 3 is to be kept, but persons 1, 2 were found"):
         studio.run()
 
 
