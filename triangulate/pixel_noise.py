@@ -1,11 +1,11 @@
 """How far observations lie from the truth, in pixels: estimated from the take itself.
 
 The standard deviation of an observation's coordinates is a product of three: what its score says
-(`triangulate.confidence`), its camera's noise, and how noisy its point is in this take beside what was measured
-elsewhere. The last two come from the residuals, each divided by root(1 - leverage) because the point has followed the
-observation (without that, the camera that is believed most seems ever better), as the median absolute deviation, which
-gross errors do not move. Residuals count from where the points are, not from their mean: a camera whose pose is off
-is noisy by as much, and its weight is an honest one.
+(`triangulate.confidence`, to a power that the take tells), its camera's noise, and how noisy its point is in this take
+beside what was measured elsewhere. All but the first come from the residuals, each divided by root(1 - leverage)
+because the point has followed the observation (without that, the camera that is believed most seems ever better), as
+the median absolute deviation, which gross errors do not move. Residuals count from where the points are, not from their
+mean: a camera whose pose is off is noisy by as much, and its weight is an honest one.
 """
 
 from __future__ import annotations
@@ -35,6 +35,10 @@ MOST_BETTER, MOST_WORSE_OF_FEW, MOST_WORSE_OF_MANY = 2.0, 2.0, 8.0
 # frames: 400 coordinates of four cameras are about 50 independent ones, which tell a deviation to 10 %; landmarks
 # differ between recordings by 30 % or so.
 PRIOR_COORDINATES = 400
+# How strongly scores tell deviations, a power of the measured curves: 0.8 in the rendered dance, of which they are made
+# in part, 0.3 in made-up takes whose errors grow with one over the root of the score. Logarithms of standardised errors
+# are cut to the third; the fourth is the usual spread of the logarithms of what scores say.
+LEAST_POWER, MOST_POWER, CLIPPED_LOG, SCORE_SPREAD = 0.25, 1.5, (-3.0, 1.5), 0.4
 # Detections are never better than this, even in a noiseless test: a sixteenth of a pixel.
 MIN_NOISE_PX = 1 / 16
 # Rounds of finding the wrong views, and in each, steps of telling the cameras' noise apart: three cameras of 4, 6 and
@@ -61,14 +65,17 @@ class PixelNoise:
         (cameras,): standard deviation of a coordinate of a typical point that is well seen.
     point
         (points,): how many times noisier each point is than its score says.
+    power
+        Of what the scores say: below 1, they tell less here than where they were measured.
     """
 
     camera_px: Array
     point: Array
+    power: float = 1.0
 
     def sigma_px(self, relative: Array) -> Array:
         """Return standard deviations (cameras, frames, points) from what the scores say (`relative_deviation`)."""
-        sigma: Array = relative * (self.camera_px[:, None] * self.point)[:, None]
+        sigma: Array = relative**self.power * (self.camera_px[:, None] * self.point)[:, None]
         return sigma
 
 
@@ -144,27 +151,50 @@ def measure_noise(
     sample = np.unique(np.linspace(0, frames - 1, min(frames, SAMPLED_FRAMES)).round().astype(int))
     relative = relative[:, sample].reshape(count, -1)
     lines = sight_lines(cameras, xy_px[:, sample].reshape(count, -1, 2))
-    certainty = np.where(lines.seen, 1 / (relative * relative), 0.0)
     of_point = np.tile(np.arange(points), len(sample))
     pairs = np.arange(points) if names is None else mirror_order(names)
     start = np.where(np.isfinite(sizes), INITIAL_NOISE * sizes, np.nanmax(sizes, initial=1.0) * INITIAL_NOISE)
     noise = PixelNoise(np.maximum(start, least), np.ones(points))
     rows, shares = lines.rows(), lines.equations()
+    told = relative
     for _ in range(ROUNDS):
-        weight = certainty / (noise.camera_px[:, None] * noise.point[of_point]) ** 2
+        weight = _weight(lines, told, noise, of_point)
         xyz, used = believed_views(lines, shares, weight)
-        for _ in range(STEPS):
-            weight = np.where(used, certainty / (noise.camera_px[:, None] * noise.point[of_point]) ** 2, 0.0)
+        for step in range(STEPS):
+            weight = np.where(used, _weight(lines, told, noise, of_point), 0.0)
             # Least squares on the views that are left: only then is the leverage exact. With weights that depend on the
             # residual, the camera that is believed most comes out better than it is, and better still in each step.
             xyz = descend(lines, shares, weight, xyz, SQUARES, 2)
-            deviations = _in_units(lines, rows, shares, weight, xyz, relative)
+            deviations = _in_units(lines, rows, shares, weight, xyz, told)
             camera_px = np.maximum(_by_camera(deviations / noise.point[of_point], sizes, noise.camera_px), least)
-            point = noise.point
+            point, power = noise.point, noise.power
             if names is not None:
-                point = _by_point(deviations / camera_px[:, None], points, pairs)
-            noise = PixelNoise(camera_px, point)
+                deviations /= camera_px[:, None]
+                point = _by_point(deviations, points, pairs)
+                if step in (0, STEPS // 2):
+                    power += _slope(deviations / point[of_point], relative)
+                    power = min(max(power, LEAST_POWER), MOST_POWER)
+                    told = relative**power
+            noise = PixelNoise(camera_px, point, power)
     return noise
+
+
+def _weight(lines: SightLines, told: Array, noise: PixelNoise, of_point: npt.NDArray[np.int64]) -> Array:
+    """Return one over the variance of observations (cameras, samples)."""
+    sigma = told * (noise.camera_px[:, None] * noise.point[of_point])
+    return np.where(lines.seen, 1 / (sigma * sigma), 0.0)
+
+
+def _slope(deviations: Array, relative: Array) -> float:
+    """Return by what power of what the scores say deviations (2, cameras, samples) still grow: a line of logarithms."""
+    known = np.isfinite(deviations) & (deviations > 0)
+    x = np.log(np.broadcast_to(relative, deviations.shape)[known])
+    # Gross errors count as large ones, and what is met by chance as small.
+    y = np.clip(np.log(deviations[known]), *CLIPPED_LOG)
+    if len(x) < PRIOR_COORDINATES:
+        return 0.0
+    x = x - x.mean()
+    return float(x @ y / (x @ x + PRIOR_COORDINATES * SCORE_SPREAD**2))
 
 
 def _in_units(lines: SightLines, rows: Array, shares: Array, weight: Array, xyz_m: Array, relative: Array) -> Array:

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
-from triangulate.confidence import MIN_CONFIDENCE
+from skeleton.joint_sets import load_joint_set
+from triangulate.confidence import MIN_CONFIDENCE, relative_deviation
 from triangulate.pixel_noise import (
     estimate_noise_px,
+    measure_noise,
     observation_sigma_px,
     person_size_px,
 )
@@ -59,3 +61,35 @@ def test_exact_observations_have_the_least_noise_there_is(ring, walk):
 def test_nobody_anywhere_is_no_crash(ring):
     noise = estimate_noise_px(ring(3), np.full((3, 5, 33, 2), np.nan), np.zeros((3, 5, 33)))
     assert np.isfinite(noise).all()
+
+
+def test_what_scores_say_is_scaled_to_the_take(ring, walk, rng):
+    """Errors as large as measured, their root, and errors that scores tell nothing of; wrists three times as noisy."""
+    names = load_joint_set("blazepose33").points
+    cameras = ring(4)
+    xyz, _ = walk(100)
+    exact = cameras.project(xyz)
+    confidence = rng.uniform(0.3, 1.0, size=exact.shape[:3])
+    relative = relative_deviation(confidence, names)
+    wrists = [names.index("left_wrist"), names.index("right_wrist")]
+    factor = np.where(np.isin(np.arange(33), wrists), 3.0, 1.0)
+    for power in (1.0, 0.5, 0.0):
+        sigma = 3.0 * factor * relative**power
+        noise = measure_noise(cameras, exact + sigma[..., None] * rng.normal(size=exact.shape), relative, names)
+        # 26,400 coordinates tell the power to 0.01; it is cut at 0.25.
+        assert noise.power == pytest.approx(max(power, 0.25), abs=0.07)
+        np.testing.assert_allclose(noise.camera_px, 3.0, rtol=0.2)
+        # Of 1,600 coordinates; shrunk towards 1 by the 400 of before: 3 ** 0.8 = 2.4.
+        np.testing.assert_allclose(noise.point[wrists], 2.4, rtol=0.15)
+        if power >= 0.25:
+            ratio = np.median(noise.sigma_px(relative) / sigma, axis=(0, 1))
+            np.testing.assert_allclose(ratio, 1.0, rtol=0.25)
+
+
+def test_a_camera_that_is_known_to_be_off_is_as_noisy_as_that(ring, walk, rng):
+    cameras = ring(3)
+    xyz, _ = walk(60)
+    xy = cameras.project(xyz) + 4.0 * rng.normal(size=(3, 60, 33, 2))
+    noise = measure_noise(cameras, xy, np.ones(xy.shape[:3]), least_px=np.array([0.0, 30.0, 0.0]))
+    assert noise.camera_px[1] == 30.0
+    assert (noise.camera_px[[0, 2]] < 6.0).all()
