@@ -22,12 +22,12 @@ THRESHOLD = 4.0
 MOST_ACCELERATION = 100.0
 """m/s2 that leaping away and back would take; what people can do is no spike.
 
-Measured with both on 68 recordings of ACCAD and three of CMU's dances, at 30, 60 and 120 frames a second. Without
-noise added, of 250,000 joints at 30 frames a second one is called a spike (a leap's landing, 108 m/s2), of 500,000 at
-60 there are 42, of which 24 are glitches that the archive itself lists; with noise of 9 mm, 1, 23 and 67. Of
-spikes of one or two frames put in (`python -m benchmarks.filters`), three of four are found from 0.1 m on and nine of
-ten from 0.2 m on; at 30 frames a second, what these 100 m/s2 can do in one frame is 55 mm and in two 125 mm, and
-smaller spikes stay.
+Measured with both on 68 recordings of ACCAD and three of CMU's dances. With noise of 9 mm added, none of 250,000 joints
+at 30 frames a second is called a spike, 21 of 500,000 at 60 and 77 of 1,000,000 at 120, of which 19 and 71 lie in the
+first frames of dances, which the archive itself lists as glitches; without noise and deviations, when anything stands
+out, 1, 56 and 190. Of spikes of one or two frames put in (`python -m benchmarks.filters`), three of four are found from
+0.1 m on and nine of ten from 0.2 m on; at 30 frames a second, what these 100 m/s2 can do in one frame is 55 mm and in
+two 125 mm, and smaller spikes stay.
 """
 
 _MEDIAN_DISTANCE = 1.538

@@ -23,12 +23,12 @@ def command(
     max_gap: Annotated[float, typer.Option(help="Gaps up to so many seconds are filled.")] = 0.2,
     spikes: Annotated[bool, typer.Option("--spikes/--no-spikes", help="Take spikes out.")] = True,
     cutoff_hz: Annotated[
-        float | None, typer.Option(help="butterworth, gaussian (8 unless given), one-euro at rest (4).")
+        float | None, typer.Option(help="butterworth (8), gaussian (8), one-euro at rest (4).")
     ] = None,
     window_s: Annotated[float | None, typer.Option(help="savitzky-golay (0.15), median (0.07).")] = None,
     order: Annotated[float | None, typer.Option(help="butterworth (4), savitzky-golay (3).")] = None,
-    beta: Annotated[float | None, typer.Option(help="one-euro: Hz for each m/s (10).")] = None,
-    jerk: Annotated[float | None, typer.Option(help="kalman: m/s3 / sqrt(Hz), less is smoother (200).")] = None,
+    beta: Annotated[float | None, typer.Option(help="one-euro (10): Hz for each m/s.")] = None,
+    jerk: Annotated[float | None, typer.Option(help="kalman (200): m/s3 / sqrt(Hz), less is smoother.")] = None,
     plot: Annotated[
         list[str] | None, typer.Option(metavar="JOINT", help="Draw it before and after; may be given again.")
     ] = None,

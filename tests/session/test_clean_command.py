@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_type_hints
 
 import numpy as np
 import pytest
@@ -13,8 +15,10 @@ from rich.console import Console
 
 from clapcap.errors import CleanupError, FileFormatError, SessionError
 from retarget.bvh import read_bvh, write_bvh
+from retarget.cleanup.filters import FILTERS, parameters_of
 from retarget.cleanup.points import CleanUp
 from session.clean_files import clean_file, moments
+from session.commands.clean import command
 from session.folder import Recording, Session
 from session.processing.cleanup import STAGE, clean_take, measured_points_file
 from session.settings import BoardSettings, new_settings_text
@@ -99,6 +103,18 @@ def test_the_command_smooths_and_draws(points, tmp_path):
     assert jerk[1] < 0.3 * jerk[0]
     for name in ("left_wrist", "left_ankle"):
         assert (tmp_path / f"smooth-{name}.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_help_tells_every_parameter_and_its_default():
+    hints = get_type_hints(command, include_extras=True)
+
+    def told(name):
+        return next(part.help for part in hints[name].__metadata__ if hasattr(part, "help"))
+
+    for name in FILTERS:
+        assert name in told("filter_")
+        for parameter, default in parameters_of(name).items():
+            assert re.search(rf"\b{name}\b[^,(]*\({default:g}\)", told(parameter)), (name, parameter)
 
 
 def test_pictures_mark_what_was_found(points, tmp_path, heard):
