@@ -17,14 +17,14 @@ from skeleton.joint_sets import (
 )
 from skeleton.keypoints import Keypoints2D, Keypoints3D
 
-SETS = ("blazepose33", "coco17", "human36m17")
+SETS = ("blazepose33", "body18", "coco17", "human36m17")
 
 
-def test_the_three_sets_ship_and_the_hierarchies_beside_them_are_no_joint_sets():
+def test_the_four_sets_ship_and_the_hierarchies_beside_them_are_no_joint_sets():
     assert available_joint_sets() == SETS
 
 
-@pytest.mark.parametrize(("name", "points"), [("blazepose33", 33), ("coco17", 17), ("human36m17", 17)])
+@pytest.mark.parametrize(("name", "points"), [("blazepose33", 33), ("body18", 18), ("coco17", 17), ("human36m17", 17)])
 def test_size_and_symmetry(name: str, points: int):
     joints = load_joint_set(name)
     assert len(joints.points) == points
