@@ -157,7 +157,7 @@ def _write_pictures(view: TakeView, found: TakeFiles, terminal: Terminal) -> Non
 
     assert found.take is not None
     with terminal.progress("drawing overlays") as progress:
-        write_overlays(found.take, progress)
+        write_overlays([found.take], progress)
     picture = view.folder / "view.png"
     with written_whole(picture) as partial:
         draw_view(view, partial)
