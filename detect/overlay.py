@@ -20,6 +20,7 @@ Image = npt.NDArray[np.uint8]
 # RGB; told apart by people who do not tell red from green (Okabe, Ito, "Color universal design", 2008).
 SIDE_COLOURS = {"left": (0, 158, 255), "right": (255, 140, 0), "middle": (240, 240, 240)}
 REPROJECTED_COLOUR = (255, 60, 220)
+OTHERS_COLOUR = (150, 150, 150)
 # Drawn at all from this confidence on.
 MIN_CONFIDENCE = 0.1
 # OpenCV draws at sixteenths of a pixel.
@@ -72,7 +73,7 @@ def write_overlay(
     joint_set: str = "blazepose33",
     progress: Progress = silent,
 ) -> None:
-    """Write a copy of a video, without sound, with its keypoints drawn over every frame.
+    """Write a copy of a video, without sound, with its keypoints drawn over every frame; whom else it shows in grey.
 
     Parameters
     ----------
@@ -110,6 +111,10 @@ def write_overlay(
             drawn = frame.image
             if reprojected_px is not None:
                 drawn = draw_keypoints(drawn, reprojected_px[frame.index], sure, points, REPROJECTED_COLOUR)
+            if keypoints.others_xy_px is not None and keypoints.others_confidence is not None:
+                others = keypoints.others_xy_px[frame.index], keypoints.others_confidence[frame.index]
+                for other_px, confidence in zip(*others, strict=True):
+                    drawn = draw_keypoints(drawn, other_px, confidence, points, OTHERS_COLOUR)
             row = keypoints.xy_px[frame.index], keypoints.confidence[frame.index]
             # From zero, as a player counts; the intervals are the video's own.
             writer.write(draw_keypoints(drawn, *row, points), frame.time_s - keypoints.time_s[0])

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ from calib.cameras import Camera
 from clapcap.progress import Progress, silent
 from session.clocks import session_time_s
 from session.folder import Recording, Session
+from session.take_clocks import people_file
+from skeleton.keypoints import Keypoints2D
 from skeleton.motion import Motion
 from sync.time_map import TimeMap
 
@@ -110,14 +113,40 @@ def _write(picture: npt.NDArray[Any], text: str, at: tuple[int, int], scale: flo
         )
 
 
-def write_overlays(take: Recording, progress: Progress = silent) -> None:
-    """Write a video per camera with the detected keypoints drawn over it."""
+def write_overlays(people: Sequence[Recording], progress: Progress = silent) -> None:
+    """Write a video per camera with the detected keypoints drawn over it: the first person's, and the others' in grey.
+
+    Parameters
+    ----------
+    people
+        The take as that of each person who is kept.
+    progress
+        Told cameras.
+    """
     from detect.overlay import write_overlay
     from session.atomic import written_whole
     from skeleton.formats.npz import load_keypoints2d
 
+    take = people[0]
     for count, (camera, video) in enumerate(take.videos.items()):
         keypoints = load_keypoints2d(take.results / "keypoints2d" / f"{camera}.npz")
+        if take.person:
+            keypoints = _everybody(people, camera, keypoints)
         with written_whole(take.results / f"overlay-{camera}.mp4") as partial:
             write_overlay(video, keypoints, partial)
         progress(count + 1, len(take.videos))
+
+
+def _everybody(people: Sequence[Recording], camera: str, keypoints: Keypoints2D) -> Keypoints2D:
+    """Return the first person's figures of a camera, and beside them the others', each in a row of their own."""
+    from triangulate.people.file import load_people
+
+    found = load_people(people_file(people[0]))
+    first, *others = [found.view(camera, keypoints, person.person) for person in people]
+    if not others:
+        return first
+    return replace(
+        first,
+        others_xy_px=np.stack([view.xy_px for view in others], axis=1),
+        others_confidence=np.stack([view.confidence for view in others], axis=1),
+    )

@@ -10,6 +10,7 @@ from session.folder import Recording, Session
 from session.manifest import Stage
 from session.processing.detection import keypoints2d_files
 from session.stages import Stages
+from session.take_clocks import people_file
 from sync.time_map import TimeMap
 
 
@@ -32,11 +33,13 @@ def draw_take(
     if not session.settings.process.overlay:
         return
     videos = [take.results / f"overlay-{camera}.mp4" for camera in take.videos]
-    stage = Stage("overlay", [*take.videos.values(), *keypoints2d], videos)
+    shown = [person.person for person in people if person.person]
+    told = [people_file(take)] if shown else []
+    stage = Stage("overlay", [*take.videos.values(), *keypoints2d, *told], videos, {"people": shown} if shown else {})
 
     def make_videos() -> Mapping[str, Any]:
         with stages.terminal.progress("drawing overlays") as progress:
-            write_overlays(take, progress)
+            write_overlays(people, progress)
         return {"videos": len(videos)}
 
     stages.run(stage, make_videos, lambda r: f"{r['videos']} videos, overlay-*.mp4")

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from detect.overlay import REPROJECTED_COLOUR, SIDE_COLOURS, draw_keypoints, write_overlay
+from detect.overlay import OTHERS_COLOUR, REPROJECTED_COLOUR, SIDE_COLOURS, draw_keypoints, write_overlay
 from media.frames import read_frames
 from media.writer import VideoWriter
 from skeleton.joint_sets import load_joint_set
@@ -87,3 +87,28 @@ def test_keypoints_of_another_video_or_set_are_refused(tmp_path):
     with pytest.raises(ValueError, match="not those of blazepose33"):
         write_overlay(video, short, tmp_path / "out.mp4")
     assert not (tmp_path / "out.mp4").exists()
+
+
+def test_whom_else_the_video_shows_is_drawn_in_grey(tmp_path):
+    video, times = tmp_path / "cam1.mp4", np.array([0.0, 0.1])
+    with VideoWriter(video, (160, 120)) as writer:
+        for t in times:
+            writer.write(np.full((120, 160, 3), 20, dtype=np.uint8), t)
+    xy, confidence = place(left_elbow=(30, 60), left_wrist=(130, 60))
+    other, _ = place(left_elbow=(30, 20), left_wrist=(130, 20))
+    keypoints = Keypoints2D(
+        COCO.points,
+        np.repeat(xy[None], 2, 0),
+        np.repeat(confidence[None], 2, 0),
+        times,
+        np.array([160, 120]),
+        others_xy_px=np.stack([other, np.full_like(other, np.nan)])[:, None],
+        others_confidence=np.stack([confidence, np.zeros(17)])[:, None],
+    )
+    write_overlay(video, keypoints, tmp_path / "overlay.mp4", joint_set="coco17")
+    first, second = (frame.image for frame in read_frames(tmp_path / "overlay.mp4"))
+    # Encoded with half the resolution of colour.
+    np.testing.assert_allclose(first[20, 80], OTHERS_COLOUR, atol=40)
+    np.testing.assert_allclose(second[20, 80], 20, atol=15)
+    for image in (first, second):
+        assert image[60, 80, 2] > 150 > 90 > image[60, 80, 0]
