@@ -21,14 +21,17 @@ Array = npt.NDArray[np.float64]
 LOSS = Redescending(4.5)
 # No step is meant to be longer; directions that nothing else determines hold on to where they are by this.
 STEP_DEVIATION_M = 0.3
-MAX_STEPS = 20
 MAX_HALVINGS = 6
+# Nearly all frames have settled after so many steps, to so much.
+FIRST_STEPS, UNSETTLED_M = 4, 2e-3
+MOST_STEPS = 30
+# Frames around unsettled ones that are solved with them; half of these are kept. Not if that makes more than so much.
+MARGIN_S, MOST_SHARE = 0.3, 0.6
 # With steps shorter than this, Newton's lead to the minimum twice as fast as Gauss and Newton's; with longer ones they
 # may lead to another.
 NEAR_M = 0.05
-# Newton's steps shrink to the power of two: when the longest is below a tenth of a millimetre, the next would be
-# a micrometre or so.
-CONVERGED_M = 1e-4
+# A stretch is solved when no point has further to go than this: a third of what windows may differ by.
+CONVERGED_M = 3e-5
 # Where no point moves further than this, second derivatives stay as they are, and their factors serve again.
 KEEP_FACTORS_M = 3e-3
 
@@ -81,6 +84,8 @@ class Stretch:
 
     def __init__(self, model: Model, xy_px: Array, sigma_px: Array, time_s: Array) -> None:
         self.model = model
+        self.xy_px = xy_px
+        self.sigma_px = sigma_px
         self.time_s = time_s
         self.weight = 1 / model.deviation_m**2
         self.views = Reprojection(model.cameras, xy_px, sigma_px, LOSS)
@@ -138,6 +143,37 @@ class Stretch:
     def settle(self, xyz_m: Array, length_m: Array) -> tuple[Array, Linearised]:
         """Minimise over the points, with the lengths given, from a start; return the points and the problem there.
 
+        Most frames are there after a few steps. Those that are not are solved by themselves, with some frames around;
+        then all together again.
+        """
+        xyz_m, now, moved = self._descend(xyz_m, length_m, FIRST_STEPS)
+        if moved.max() < CONVERGED_M:
+            return xyz_m, now
+        for part, kept in self._around(moved > UNSETTLED_M):
+            inner = Stretch(self.model, self.xy_px[:, part], self.sigma_px[:, part], self.time_s[part])
+            solved, *_ = inner._descend(xyz_m[part], length_m, MOST_STEPS)
+            xyz_m[kept] = solved[kept.start - part.start : kept.stop - part.start]
+        xyz_m, now, _ = self._descend(xyz_m, length_m, MOST_STEPS)
+        return xyz_m, now
+
+    def _around(self, unsettled: npt.NDArray[np.bool_]) -> list[tuple[slice, slice]]:
+        """Return stretches of frames around unsettled ones, and what of each to keep; none if that is most frames."""
+        at = np.flatnonzero(unsettled)
+        if not len(at):
+            return []
+        apart = np.flatnonzero(np.diff(self.time_s[at]) > 2 * MARGIN_S) + 1
+        found = []
+        for run in np.split(at, apart):
+            first, last = self.time_s[run[0]], self.time_s[run[-1]]
+            edges = (first - MARGIN_S, first - MARGIN_S / 2, last + MARGIN_S / 2, last + MARGIN_S)
+            start, kept, kept_stop, stop = np.searchsorted(self.time_s, edges).tolist()
+            found.append((slice(start, stop), slice(kept, kept_stop)))
+        frames = sum(part.stop - part.start for part, _ in found)
+        return found if frames < MOST_SHARE * len(self.time_s) else []
+
+    def _descend(self, xyz_m: Array, length_m: Array, most: int) -> tuple[Array, Linearised, Array]:
+        """Take steps until none is long; return the points, the problem there, and each frame's last step (frames,).
+
         Gauss and Newton's method from afar, Newton's near the minimum. A step that does not lower the cost is halved.
         As soon as steps are short, the factors of an earlier step are used again (the chord method: C. T. Kelley,
         "Iterative Methods for Linear and Nonlinear Equations", 1995, 5.4).
@@ -146,24 +182,29 @@ class Stretch:
         full = False
         now = self.linearise(xyz_m, length_m, full)
         factors = self.factorised(now)
-        fresh = True
-        for _ in range(MAX_STEPS):
+        fresh, before = True, np.inf
+        moved = np.zeros(len(xyz_m))
+        for _ in range(most):
             step = np.empty(xyz_m.shape)
             for group, factor in zip(self.model.groups, factors, strict=True):
                 step[:, group.points] = factor.solve(-now.gradient[:, group.points])
-            length = float(np.abs(step).max())
+            moved = np.abs(step).max(axis=(1, 2))
+            length = float(moved.max())
             full = full or length < NEAR_M
             tried = self._lowered(xyz_m, step, length_m, now, full)
             if tried is None and fresh:
                 break
             if tried is not None:
                 xyz_m, now = tried
-            if length < CONVERGED_M:
+            # A chord's steps shrink by the same factor every time: what is left is the rest of a geometric series.
+            left = length if fresh else length / max(before / max(length, 1e-12) - 1, 1e-3)
+            if left < CONVERGED_M:
                 break
-            fresh = tried is None or length > KEEP_FACTORS_M
+            fresh = tried is None or length > KEEP_FACTORS_M or length > before / 2
+            before = length
             if fresh:
                 factors = self.factorised(now)
-        return xyz_m, now
+        return xyz_m, now, moved
 
     def _lowered(
         self, xyz_m: Array, step: Array, length_m: Array, now: Linearised, full: bool

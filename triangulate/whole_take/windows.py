@@ -13,9 +13,9 @@ Array = npt.NDArray[np.float64]
 # A frame feels others through smoothness, and less and less: after a second by less than a thousandth of a millimetre.
 OVERLAP_S = 1.0
 # Frames of a window besides its overlap.
-WINDOW_FRAMES = 400
+WINDOW_FRAMES = 800
 # Frames from which the bones' lengths are found, in so many stretches: a length is then known to a millimetre.
-SAMPLED_FRAMES = 800
+SAMPLED_FRAMES = 480
 SAMPLED_STRETCHES = 8
 
 
