@@ -165,8 +165,10 @@ def _tell(report: Mapping[str, Any], kept: Sequence[int], stages: Stages) -> Non
 
 def set_aside_others(take: Recording, kept: Sequence[Recording], terminal: Terminal) -> None:
     """Rename the folders of people whom this run has not kept, though an earlier one has, and say so."""
-    for folder in sorted(take.results.glob("person*")):
-        if not folder.is_dir() or folder in [person.results for person in kept]:
+    for folder in sorted(take.results.glob("person[0-9]*")):
+        if not (folder.is_dir() and folder.name.removeprefix("person").isdecimal()) or folder in [
+            person.results for person in kept
+        ]:
             continue
         number = 1
         while (aside := take.results / f"earlier-{folder.name}-{number}").exists():

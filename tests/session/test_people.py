@@ -14,15 +14,16 @@ from benchmarks.people import load_small, true_figures
 from benchmarks.people_scene import CAMERAS, LATE_S
 from calib.formats.anipose_toml import save_anipose_toml
 from clapcap.errors import SessionError
+from retarget.bvh import read_bvh
 from session.folder import Session
 from session.processing.people import find_take_people, set_aside_others
 from session.processing.points import load_views, triangulate_take
 from session.settings import BoardSettings, new_settings_text, update_settings
 from session.stages import Stages
-from session.take import remember_process
+from session.take import process_person, remember_process
 from session.take_clocks import people_file
 from session.terminal import Terminal
-from skeleton.formats.npz import load_keypoints3d, save_keypoints2d
+from skeleton.formats.npz import load_keypoints3d, load_motion, save_keypoints2d
 from sync.time_map import CameraClock, TimeMap
 
 DETECTIONS = Path(__file__).parents[1] / "triangulate" / "people" / "crossing.npz"
@@ -115,6 +116,40 @@ def test_the_results_of_the_second_go_to_a_folder_of_their_own(studio):
     assert known.mean() >= 0.9
     assert hip[known][-1, 0] < -1.0 < 1.0 < hip[known][0, 0]
     assert np.median(hip[known, 1]) == pytest.approx(0.35, abs=0.2)
+
+
+def test_each_has_bones_and_files_of_their_own(studio):
+    session, take, people = studio.run()
+    shins_m: list[float] = []
+    for person in people:
+        process_person(session, person, TIME_MAP, Stages(session, person, studio.terminal))
+        motion = load_motion(person.results / "motion.npz")
+        shins_m.append(float(np.linalg.norm(motion.rest_offset_m[motion.joint_names.index("left_foot")])))
+        assert len(read_bvh(person.results / f"{person.name}.bvh").time_s) == len(motion.time_s)
+    # The green one is a tenth taller.
+    assert shins_m[1] / shins_m[0] == pytest.approx(1.10, abs=0.05)
+    assert (take.results / "person2" / "walk-person2.trc").exists()
+    assert not (take.results / "walk-person2.bvh").exists()
+
+
+def test_somebody_who_passes_by_is_named_and_not_kept(tmp_path, detections):
+    who = true_figures(detections)
+    brief = {}
+    for name, view in detections.items():
+        assert view.others_xy_px is not None
+        gone = (who[name] == 1) & (view.time_s > 0.8)[:, None]
+        figures = np.concatenate([view.xy_px[:, None], view.others_xy_px], axis=1)
+        sure = np.concatenate([view.confidence[:, None], view.others_confidence], axis=1)
+        figures[gone], sure[gone] = np.nan, 0.0
+        brief[name] = replace(
+            view, xy_px=figures[:, 0], confidence=sure[:, 0], others_xy_px=figures[:, 1:], others_confidence=sure[:, 1:]
+        )
+    studio = Studio(tmp_path / "session", brief)
+    _, take, people = studio.run()
+    assert [(person.person, person.results) for person in people] == [(1, take.results)]
+    assert "person 2 (not kept): 0.0 to" in studio.said
+    studio.keep("2")
+    assert [person.person for person in studio.run()[2]] == [2]
 
 
 def test_main_alone_or_one_by_number(studio):
