@@ -7,7 +7,7 @@ wanders, all below 2 Hz or so. What a detector does to it is modelled as measure
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 import numpy as np
@@ -17,7 +17,7 @@ from scipy.signal import lfilter
 
 from benchmarks.board_scenes import look_at
 from calib.cameras import Camera, CameraGroup
-from retarget.kinematics import Kinematics, Poses
+from retarget.kinematics import Kinematics, Poses, Shape
 from retarget.rotations import exp_and_jacobian
 from skeleton.hierarchy import load_skeleton
 from skeleton.joint_sets import load_joint_set
@@ -51,6 +51,8 @@ class SyntheticTake:
         (cameras, frames, points, 2): where the points are in the pictures.
     time_s
         (frames,), 60 Hz unless made otherwise.
+    joint_names, joint_m
+        The skeleton's joints, and (frames, joints, 3) in the world; none for takes put together from others.
     """
 
     cameras: CameraGroup
@@ -58,6 +60,8 @@ class SyntheticTake:
     xyz_m: Array
     xy_px: Array
     time_s: Array
+    joint_names: tuple[str, ...] = ()
+    joint_m: Array = field(default_factory=lambda: np.zeros((0, 0, 3)))
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,15 +98,19 @@ def body() -> Kinematics:
     return Kinematics(load_skeleton("humanoid"), "blazepose33")
 
 
-def make_take(rng: np.random.Generator, frames: int, cameras: int = 4, rate_hz: float = 60.0) -> SyntheticTake:
-    """Make a take of so many frames and cameras."""
+def make_take(
+    rng: np.random.Generator, frames: int, cameras: int = 4, rate_hz: float = 60.0, shape: Shape | None = None
+) -> SyntheticTake:
+    """Make a take of so many frames and cameras, of a body of the skeleton's own proportions or of another shape."""
     kinematics = body()
     poses = make_poses(rng, frames, rate_hz)
-    placed = kinematics.place(poses, kinematics.rest_shape(), with_axes=False)
+    placed = kinematics.place(poses, shape or kinematics.rest_shape(), with_axes=False)
     names = load_joint_set("blazepose33").points
     xyz = placed.landmark_m[:, [kinematics.landmarks.index(name) for name in names]]
     group = ring_of_cameras(cameras)
-    return SyntheticTake(group, names, xyz, group.project(xyz), np.arange(frames) / rate_hz)
+    joint_m = placed.joint_m.swapaxes(0, 1)
+    time_s = np.arange(frames) / rate_hz
+    return SyntheticTake(group, names, xyz, group.project(xyz), time_s, kinematics.skeleton.joint_names, joint_m)
 
 
 def make_poses(rng: np.random.Generator, frames: int, rate_hz: float) -> Poses:

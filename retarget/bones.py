@@ -207,12 +207,15 @@ class ShapeFit:
         Offsets of joints and landmarks.
     model
         What the parameters mean.
+    scale
+        The subject's size against the definition's, for what no parameter tells.
     parameters, covariance
         (size,) and (size, size).
     """
 
     shape: Shape
     model: ShapeModel
+    scale: float
     parameters: Array
     covariance: Array
 
@@ -314,7 +317,7 @@ def fit_shape(
             break
     _, _, information = _shape_step(problem, poses, parameters, placed, points, data, 0.0)
     progress(_STEPS, _STEPS)
-    return ShapeFit(model.shape(parameters, scale), model, parameters, np.linalg.inv(information))
+    return ShapeFit(model.shape(parameters, scale), model, scale, parameters, np.linalg.inv(information))
 
 
 def _informative_frames(observed: Observations) -> Indices:

@@ -90,6 +90,23 @@ class Contacts:
     floor_m: float | None
     floor_from: Literal["calibration", "feet", "nothing"]
 
+    def spans_s(self, time_s: Array) -> dict[str, tuple[tuple[float, float], ...]]:
+        """Return by point the times from and to which it stands."""
+        return {
+            name: tuple((float(time_s[begin]), float(time_s[end - 1])) for begin, end in self._contacts(point))
+            for point, name in enumerate(self.names)
+        }
+
+    def held(self, points: Array) -> tuple[float, float]:
+        """Return how far standing points (frames, points, 3) stray from their mean places, and how far any sinks."""
+        strayed = [
+            float(np.linalg.norm(points[begin:end, point] - points[begin:end, point].mean(axis=0), axis=1).max())
+            for point in range(len(self.names))
+            for begin, end in self._contacts(point)
+        ]
+        sunk = 0.0 if self.floor_m is None or not points.size else self.floor_m - float(points[..., 2].min())
+        return max(strayed, default=0.0), max(sunk, 0.0)
+
     def at(self, points: Array) -> Contacts:
         """Return the same contacts at the mean places of points (frames, points, 3); on the floor, heights stay."""
         place = self.place_m.copy()

@@ -18,6 +18,7 @@ from retarget.kinematics import Kinematics, Poses, attached, joint_angles
 from retarget.observations import Observations, observe
 from retarget.persistence import persistence
 from retarget.pixels import PixelViews, reprojection_errors_px
+from retarget.uncertainty import joint_sigma_m
 from retarget.whole_take import TakeProblem, solve_take
 from skeleton.hierarchy import SkeletonDefinition
 from skeleton.keypoints import Keypoints3D
@@ -64,6 +65,16 @@ class FitReport:
         Share of the frames in which every joint is within its limits.
     at_limit_share
         By joint, share of the frames in which one of its angles stands at a limit; only joints where that happens.
+    floor_m, floor_from
+        The floor's height in the world, None if there is none; what told it: calibration, feet or nothing.
+    contact_spans_s
+        By point of a foot, the times from and to which it stands on the ground.
+    skating_m, sinking_m
+        The farthest that a point strays from its place while it stands, and that any goes below the floor; 0 without.
+    inferred_share
+        By joint, share of the frames in which nothing of it was seen; only joints where that happens.
+    data_share, lasting_share
+        How long the errors of the views last: see `persistence`.
     filled
         (frames,) of bool: no landmark of the skeleton was seen, the pose is bridged, or held at the take's ends.
     steps, converged
@@ -82,6 +93,14 @@ class FitReport:
     outlier_share: float
     limits_kept_share: float
     at_limit_share: Mapping[str, float]
+    floor_m: float | None
+    floor_from: str
+    contact_spans_s: Mapping[str, tuple[tuple[float, float], ...]]
+    skating_m: float
+    sinking_m: float
+    inferred_share: Mapping[str, float]
+    data_share: float
+    lasting_share: float
     filled: Mask
     steps: int
     converged: bool
@@ -187,16 +206,18 @@ def _fit(
         fit = fit_shape(kinematics, inside, solution.poses, bones, looks, levels, fit)
         problem = replace(problem, shape=fit.shape)
         flat = solve_take(replace(problem, ground=levels), solution.poses, converged=_ROUGHLY)
-        placed = kinematics.place(flat.poses, fit.shape, with_axes=False)
-        contacts = contacts.at(ground.place(placed))
+        contacts = contacts.at(_soles(problem, flat.poses, scale))
         ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
+        problem = replace(problem, ground=ground)
         again = solve_take(
-            replace(problem, ground=ground),
+            problem,
             flat.poses,
             lambda done, _: progress(frames + int(half + done / 2), 2 * frames),
         )
         solution = replace(again, steps=max(solution.steps, again.steps))
-    poses = solution.poses[np.clip(np.arange(frames) - span.start, 0, span.stop - span.start - 1)]
+    inside_frame = np.clip(np.arange(frames) - span.start, 0, span.stop - span.start - 1)
+    inside_take = np.arange(frames) == inside_frame + span.start
+    poses = solution.poses[inside_frame]
     progress(2 * frames, 2 * frames)
     motion = Motion(
         joint_names=skeleton.joint_names,
@@ -205,9 +226,14 @@ def _fit(
         rotation_xyzw=kinematics.local_quaternions(poses),
         root_m=poses.root_m,
         time_s=keypoints.time_s,
+        sigma_m=joint_sigma_m(problem, solution.poses, fit, lasts.lasting)[inside_frame],
+        inferred=_inferred(kinematics, observed.seen),
+        contact_names=contacts.names,
+        contact=contacts.standing[inside_frame] & inside_take[:, None],
     )
     kept, at_limit = _limits(skeleton, motion)
     landmark_m = kinematics.place(poses, fit.shape, with_axes=False).landmark_m
+    skating_m, sinking_m = contacts.held(_soles(problem, solution.poses, scale))
     distance = np.linalg.norm(np.where(observed.located[..., None], landmark_m - observed.xyz_m, 0.0), axis=-1)
     outlier_share = observed.outlier_share(landmark_m)
     error_px = np.zeros(0) if pixels is None else reprojection_errors_px(pixels, kinematics.landmarks, landmark_m)
@@ -232,6 +258,14 @@ def _fit(
         outlier_share=outlier_share,
         limits_kept_share=kept,
         at_limit_share=at_limit,
+        floor_m=contacts.floor_m,
+        floor_from=contacts.floor_from,
+        contact_spans_s=contacts.spans_s(time_s),
+        skating_m=skating_m,
+        sinking_m=sinking_m,
+        inferred_share=_shares(skeleton.joint_names, motion.inferred),
+        data_share=lasts.data_share,
+        lasting_share=lasts.lasting,
         filled=~observed.seen.any(axis=1),
         steps=solution.steps,
         converged=solution.converged,
@@ -239,16 +273,42 @@ def _fit(
     return FitResult(motion, report)
 
 
+def _shares(names: tuple[str, ...], mask: Mask | None) -> dict[str, float]:
+    """Return by name the share of the frames in which a mask (frames, names) holds, where it ever does."""
+    if mask is None:
+        return {}
+    return {name: float(s) for name, s in zip(names, mask.mean(axis=0), strict=True) if s > 0}
+
+
+def _soles(problem: TakeProblem, poses: Poses, scale: float) -> Array:
+    """Return where the points that may stand are: (frames, contacts, 3), world, metres."""
+    kinematics = problem.kinematics
+    placed = kinematics.place(poses, problem.shape, with_axes=False)
+    return attached(placed.joint_m, placed.matrix, kinematics.contact_joint, scale * kinematics.contact_m)
+
+
 def _contacts(problem: TakeProblem, poses: Poses, scale: float, floor_m: float | None) -> Contacts:
     """Find where the feet stand in a first fit."""
     kinematics = problem.kinematics
     placed = kinematics.place(poses, problem.shape, with_axes=False)
-    points = attached(placed.joint_m, placed.matrix, kinematics.contact_joint, scale * kinematics.contact_m)
+    points = _soles(problem, poses, scale)
     # A foot is seen while something that hangs on its bone, or on the next, is.
     near = kinematics.ancestor[kinematics.parents[kinematics.contact_joint]][:, kinematics.landmark_joint]
     shown = (problem.observed.seen.astype(np.float64) @ near.T.astype(np.float64)) > 0
     lowest = placed.joint_m[..., 2].min(axis=0)
     return find_contacts(kinematics.contacts, points, lowest, shown, problem.time_s, floor_m)
+
+
+def _inferred(kinematics: Kinematics, seen: Mask) -> Mask:
+    """Return (frames, joints), of which joints nothing was seen, nor of what hangs on them.
+
+    A joint without landmarks beyond it, such as the head's end, is seen where its parent is.
+    """
+    hangs = kinematics.ancestor[:, kinematics.landmark_joint]
+    inferred: Mask = (seen.astype(np.float64) @ hangs.T.astype(np.float64)) == 0
+    for joint in np.flatnonzero(~hangs.any(axis=1)):
+        inferred[:, joint] = inferred[:, kinematics.parents[joint]]
+    return inferred
 
 
 def _check_seen(kinematics: Kinematics, observed: Observations) -> None:

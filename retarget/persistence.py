@@ -24,12 +24,15 @@ from block to block (D. W. Allan, "Statistics of atomic frequency standards", Pr
 _SLOW_S = 0.5
 """What is left of an error after so long counts as lasting."""
 
-_FORGOTTEN_S = 2.0
+FORGOTTEN_S = 2.0
 """Errors that last are new after about so long, when the pose and the place are. On the rendered example and on walk4,
 0.45 and 0.40 of the variance are left after 0.5 s, and 0.25 to 0.4 after 1 s."""
 
 _USUAL_LASTING = 0.4
 """What lasts where it cannot be measured: as on the rendered example and on walk4."""
+
+_LEAST_LASTING = 0.2
+"""What lasts at least, where a shape is concerned: joints are no hinges, and skin slides over them."""
 
 _LEAST_SHARE = 1 / 30
 _MOST_DEVIATIONS = 4.0
@@ -55,10 +58,11 @@ class Persistence:
     def looks(self, frames: int, duration_s: float) -> float:
         """Return as how many independent looks at something constant so many frames of a take of a duration count.
 
-        The lasting share of the variance averages out over moments `_FORGOTTEN_S` apart, the rest over frames.
+        The lasting share of the variance averages out over moments `FORGOTTEN_S` apart, the rest over frames.
         """
-        moments = max(duration_s / _FORGOTTEN_S, 1.0)
-        return 1.0 / (self.lasting / moments + (1.0 - self.lasting) / (frames * self.data_share))
+        moments = max(duration_s / FORGOTTEN_S, 1.0)
+        lasting = max(self.lasting, _LEAST_LASTING)
+        return 1.0 / (lasting / moments + (1.0 - lasting) / (frames * self.data_share))
 
 
 def persistence(observed: Observations, time_s: Array) -> Persistence:

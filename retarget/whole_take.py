@@ -104,7 +104,7 @@ class Solution:
 
 
 @dataclass(frozen=True, eq=False)
-class _State:
+class State:
     """Poses with their cost (frames,), and all that the next step needs: points, where they hang, and their terms."""
 
     poses: Poses
@@ -126,28 +126,22 @@ def solve_take(
     """
     frames = len(problem.time_s)
     root_m, root_matrix, angles = start.root_m.copy(), start.root_matrix.copy(), start.angles.copy()
-    count = max(1, round(frames / WINDOW_FRAMES))
-    edges = np.linspace(0, frames, count + 1).round().astype(int)
-    windows = [(int(a), int(b)) for a, b in pairwise(edges)]
+    decided = windows(problem)
     done, most_steps, all_good = 0, 0, True
     progress(0, frames)
-    with ThreadPoolExecutor(min(_THREADS, os.cpu_count() or 1)) as pool:
+    with ThreadPoolExecutor(threads()) as pool:
         for first in (0, 1):
             jobs = []
-            for begin, end in windows[first::2]:
-                reach = (
-                    _reach(problem, begin, end)
-                    if first == 0
-                    else slice(max(begin - _JOIN, 0), min(end + _JOIN, frames))
-                )
+            for begin, end, reach in decided[first::2]:
                 free = np.ones(reach.stop - reach.start, dtype=bool)
                 if first == 1:
+                    reach = slice(max(begin - _JOIN, 0), min(end + _JOIN, frames))
+                    free = np.ones(reach.stop - reach.start, dtype=bool)
                     free[: begin - reach.start] = False
                     free[end - reach.start :] = False
                 poses = Poses(root_m[reach], root_matrix[reach], angles[reach])
-                jobs.append(
-                    (begin, end, reach, pool.submit(_solve_window, problem.window(reach), poses, free, converged))
-                )
+                job = pool.submit(_solve_window, problem.window(reach), poses, free, converged)
+                jobs.append((begin, end, reach, job))
             for begin, end, reach, job in jobs:
                 poses, steps, good = job.result()
                 own = slice(begin - reach.start, end - reach.start)
@@ -161,6 +155,24 @@ def solve_take(
                 done += end - begin
                 progress(done, frames)
     return Solution(Poses(root_m, root_matrix, angles), most_steps, all_good)
+
+
+def threads() -> int:
+    """Return how many windows to solve at a time."""
+    return min(_THREADS, os.cpu_count() or 1)
+
+
+def windows(problem: TakeProblem) -> list[tuple[int, int, slice]]:
+    """Return the windows of a take: the frames from begin to end that each decides, and those that it sees."""
+    frames = len(problem.time_s)
+    edges = np.linspace(0, frames, max(1, round(frames / WINDOW_FRAMES)) + 1).round().astype(int).tolist()
+    return [(begin, end, _reach(problem, begin, end)) for begin, end in pairwise(edges)]
+
+
+def linearise(problem: TakeProblem, poses: Poses) -> tuple[State, Array]:
+    """Return all terms at poses, and the data's second derivatives (frames, dofs, dofs), lower triangle."""
+    state = _evaluator(problem, 0.0)(poses)
+    return state, _derivatives(problem.kinematics, state)[1]
 
 
 def _reach(problem: TakeProblem, begin: int, end: int) -> slice:
@@ -216,12 +228,12 @@ def _descend(
     return state.poses, _STEPS, False
 
 
-def _evaluator(problem: TakeProblem, slack_rad: float) -> Callable[[Poses], _State]:
+def _evaluator(problem: TakeProblem, slack_rad: float) -> Callable[[Poses], State]:
     """Return the function that places poses and weighs them."""
     kinematics, ground = problem.kinematics, problem.ground
     model = PoseModel(kinematics, problem.time_s)
 
-    def evaluate(poses: Poses) -> _State:
+    def evaluate(poses: Poses) -> State:
         placed = kinematics.place(poses, problem.shape)
         data = problem.observed.terms(placed.landmark_m).scaled(problem.data_share)
         points, hanging = placed.landmark_m, landmarks_hanging(kinematics)
@@ -237,12 +249,12 @@ def _evaluator(problem: TakeProblem, slack_rad: float) -> Callable[[Poses], _Sta
             cost = cost + 0.5 * (past * past).sum(axis=1) / _LIMIT_STD_RAD**2
             prior.gradient[:] += past / _LIMIT_STD_RAD**2
             prior.same[:] += np.where(past == 0.0, 0.0, 1.0 / _LIMIT_STD_RAD**2)
-        return _State(poses, cost, placed, points, hanging, data, prior)
+        return State(poses, cost, placed, points, hanging, data, prior)
 
     return evaluate
 
 
-def _derivatives(kinematics: Kinematics, state: _State) -> tuple[Array, Array]:
+def _derivatives(kinematics: Kinematics, state: State) -> tuple[Array, Array]:
     """Return the gradient (frames, dofs), and the data's second derivatives (frames, dofs, dofs), lower triangle."""
     body = kinematics.dof_body
     twists = pose_twists(kinematics, state.placed)

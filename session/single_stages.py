@@ -125,7 +125,7 @@ def fit_file(
         raise SessionError(f"{given} is given, {missing} is not. A fit on the pixels needs both.")
     keypoints = load_keypoints3d(source)
     with terminal.progress("fitting bones") as progress:
-        motion, report = fit_keypoints(keypoints, skeleton, pixels, progress)
+        motion, report = fit_keypoints(keypoints, skeleton, pixels, progress=progress)
     with written_whole(output) as partial:
         writers[output.suffix](partial, motion)
     terminal.done("fit", f"{fitted(report)}: {output}")

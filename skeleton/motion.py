@@ -36,6 +36,13 @@ class Motion:
         (frames, 3): the root in the world (right-handed, Z up), metres.
     time_s
         (frames,): session time, strictly increasing.
+    sigma_m
+        (frames, joints): standard deviation of each joint's position, the root of the mean over x, y and z, metres;
+        None where nothing is known of it.
+    inferred
+        (frames, joints) of bool: nothing of the joint, or of what hangs on it, was seen; None likewise.
+    contact_names, contact
+        Points of the feet, and (frames, points) of bool: where each stands on the ground; None likewise.
     """
 
     joint_names: tuple[str, ...]
@@ -44,6 +51,10 @@ class Motion:
     rotation_xyzw: Array
     root_m: Array
     time_s: Array
+    sigma_m: Array | None = None
+    inferred: npt.NDArray[np.bool_] | None = None
+    contact_names: tuple[str, ...] = ()
+    contact: npt.NDArray[np.bool_] | None = None
 
     def __post_init__(self) -> None:
         names = tuple(str(n) for n in self.joint_names)
@@ -77,6 +88,23 @@ class Motion:
         for what, (_, array) in arrays.items():
             array.setflags(write=False)
             set_(self, what, array)
+        contacts = tuple(str(n) for n in self.contact_names)
+        set_(self, "contact_names", contacts)
+        self._keep_optional("sigma_m", (frames, joints), np.float64)
+        self._keep_optional("inferred", (frames, joints), np.bool_)
+        self._keep_optional("contact", (frames, len(contacts)), np.bool_)
+        if self.sigma_m is not None and not (self.sigma_m >= 0).all():
+            raise ValueError("sigma_m holds values that are negative or not finite")
+
+    def _keep_optional(self, what: str, shape: tuple[int, ...], kind: npt.DTypeLike) -> None:
+        """Replace an optional array by a read-only copy, refusing any other shape."""
+        if getattr(self, what) is None:
+            return
+        array = np.array(getattr(self, what), dtype=kind)
+        if array.shape != shape:
+            raise ValueError(f"{what} has shape {array.shape}, needed {shape}")
+        array.setflags(write=False)
+        object.__setattr__(self, what, array)
 
     def world_positions(self) -> Array:
         """Return the joints in the world by forward kinematics: (frames, joints, 3), metres."""

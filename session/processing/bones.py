@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from clapcap.progress import Progress, silent
 from session.atomic import written_whole
+from session.floor import world_in_words
 from session.folder import Recording, Session
 from session.manifest import Stage
 from session.processing.detection import keypoints2d_files
@@ -22,7 +25,9 @@ def fit_take(session: Session, take: Recording, stages: Stages) -> None:
     """Fit the bones to the views, and write the motion."""
     source, observations = take.results / "keypoints3d.npz", take.results / "observations2d.npz"
     motion_file = take.results / "motion.npz"
-    stage = Stage("fit", [source, observations, session.cameras_file], [motion_file], {"skeleton": "humanoid"})
+    floor_m = 0.0 if world_in_words(session).startswith("floor") else None
+    settings = {"skeleton": "humanoid", "floor_m": floor_m}
+    stage = Stage("fit", [source, observations, session.cameras_file], [motion_file], settings)
 
     def make() -> Mapping[str, Any]:
         from retarget.pixels import PixelViews
@@ -32,7 +37,7 @@ def fit_take(session: Session, take: Recording, stages: Stages) -> None:
         views = {camera: load_keypoints2d(path) for camera, path in keypoints2d_files(take).items()}
         pixels = PixelViews(load_observations2d(observations), cameras_for(session.cameras_file, views))
         with stages.terminal.progress("fitting bones") as progress:
-            motion, report = fit_keypoints(load_keypoints3d(source), "humanoid", pixels, progress)
+            motion, report = fit_keypoints(load_keypoints3d(source), "humanoid", pixels, floor_m, progress)
         with written_whole(motion_file) as partial:
             save_motion(partial, motion)
         return report
@@ -41,13 +46,17 @@ def fit_take(session: Session, take: Recording, stages: Stages) -> None:
 
 
 def fit_keypoints(
-    keypoints: Keypoints3D, skeleton: str, pixels: PixelViews | None = None, progress: Progress = silent
+    keypoints: Keypoints3D,
+    skeleton: str,
+    pixels: PixelViews | None = None,
+    floor_m: float | None = None,
+    progress: Progress = silent,
 ) -> tuple[Motion, dict[str, Any]]:
     """Fit bones to the views, or to 3D keypoints where there are none; also return the numbers for the report."""
     from retarget.ik import fit_motion
     from skeleton.hierarchy import load_skeleton
 
-    fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress, pixels=pixels)
+    fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress, pixels=pixels, floor_m=floor_m)
     report = fit.report
     return fit.motion, {
         "frames": len(fit.motion.time_s),
@@ -58,6 +67,14 @@ def fit_keypoints(
         "spread_after": report.spread_after,
         "limits_kept_share": report.limits_kept_share,
         "bone_length_m": dict(report.bone_length_m),
+        "floor_m": report.floor_m,
+        "floor_from": report.floor_from,
+        "contacts_s": {name: [list(span) for span in spans] for name, spans in report.contact_spans_s.items()},
+        "skating_mm": 1000 * report.skating_m,
+        "sinking_mm": 1000 * report.sinking_m,
+        "inferred_share": dict(report.inferred_share),
+        "sigma_mm": None if fit.motion.sigma_m is None else 1000 * float(np.median(fit.motion.sigma_m)),
+        "lasting_share": report.lasting_share,
     }
 
 
@@ -67,4 +84,9 @@ def fitted(report: Mapping[str, Any]) -> str:
         near = f"{report['residual_mm']:.0f} mm from the points"
     else:
         near = f"{report['reprojection_median_px']:.1f} px from the views (median)"
-    return f"{report['frames']} frames, {near}, bone lengths constant"
+    feet = {
+        "calibration": "feet held on the floor",
+        "feet": f"feet held on a floor found at {1000 * (report['floor_m'] or 0.0):.0f} mm",
+        "nothing": "no floor found under the feet",
+    }
+    return f"{report['frames']} frames, {near}, bone lengths constant, {feet[report['floor_from']]}"

@@ -28,7 +28,7 @@ KEYPOINTS3D = "clapcap-keypoints3d"
 MOTION = "clapcap-motion"
 VERSION = 1
 
-_NAMES = ("names", "camera_names", "joint_names")
+_NAMES = ("names", "camera_names", "joint_names", "contact_names")
 
 
 def save_keypoints2d(path: Path, keypoints: Keypoints2D) -> None:
@@ -108,7 +108,7 @@ def load_keypoints3d(path: Path) -> Keypoints3D:
 
 def save_motion(path: Path, motion: Motion) -> None:
     """Write a motion; raises FileFormatError for names that cannot be written, OSError when the disk refuses."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "joint_names": motion.joint_names,
         "parents": motion.parents,
         "rest_offset_m": motion.rest_offset_m,
@@ -116,13 +116,22 @@ def save_motion(path: Path, motion: Motion) -> None:
         "root_m": motion.root_m,
         "time_s": motion.time_s,
     }
+    optional = {"sigma_m": motion.sigma_m, "inferred": motion.inferred, "contact": motion.contact}
+    arrays.update({key: value for key, value in optional.items() if value is not None})
+    if motion.contact is not None:
+        arrays["contact_names"] = motion.contact_names
     _save(path, MOTION, arrays)
 
 
 def load_motion(path: Path) -> Motion:
     """Read a motion; raises FileFormatError if the file cannot be read or is something else."""
     with reading(path, MOTION):
-        arrays = _load(path, MOTION, ("joint_names", "parents", "rest_offset_m", "rotation_xyzw", "root_m", "time_s"))
+        arrays = _load(
+            path,
+            MOTION,
+            ("joint_names", "parents", "rest_offset_m", "rotation_xyzw", "root_m", "time_s"),
+            optional=("sigma_m", "inferred", "contact", "contact_names"),
+        )
         if arrays["parents"].dtype.kind not in "iu":
             raise TypeError(f"parents holds {arrays['parents'].dtype}, needed whole numbers")
         return Motion(**arrays)
