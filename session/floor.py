@@ -85,7 +85,7 @@ def floor_stage(session: Session, stages: Stages) -> None:
     if name is None:
         return
     from session.processing.detection import detect_take, detection, keypoints2d_files
-    from session.processing.points import load_views
+    from session.processing.points import load_main_views
 
     take = session.take(name)[0]
     take_stages = Stages(session, take, stages.terminal)
@@ -115,7 +115,7 @@ def floor_stage(session: Session, stages: Stages) -> None:
         from session.processing.points import triangulate_views
         from session.single_stages import cameras_for
 
-        views = load_views(take, time_map, settings.rate_hz)
+        views = load_main_views(take, time_map, settings.rate_hz, solved)
         with stages.terminal.progress("triangulating the feet") as progress:
             keypoints, *_ = triangulate_views(views, cameras_for(solved, views), settings.solver, progress)
         cameras = load_cameras(solved)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from clapcap.progress import Progress, silent
@@ -24,9 +25,25 @@ if TYPE_CHECKING:
 
 def load_views(take: Recording, time_map: TimeMap, rate_hz: float) -> dict[str, Keypoints2D]:
     """Return the keypoints of all cameras on their common timeline, in session time; of the take's person."""
-    from sync.resample import common_timeline, resample_keypoints
+    return _on_one_timeline(take, session_views(take, keypoints2d_files(take), time_map), rate_hz)
+
+
+def load_main_views(take: Recording, time_map: TimeMap, rate_hz: float, cameras_file: Path) -> dict[str, Keypoints2D]:
+    """Return the main person's keypoints on the cameras' common timeline, before it is kept who is who."""
+    from session.single_stages import cameras_for
+    from triangulate.people.find import find_people
 
     views = session_views(take, keypoints2d_files(take), time_map)
+    if any(view.others_xy_px is not None for view in views.values()):
+        people = find_people(views, cameras_for(cameras_file, views))
+        if people.persons:
+            views = {camera: people.view(camera, view, 1) for camera, view in views.items()}
+    return _on_one_timeline(take, views, rate_hz)
+
+
+def _on_one_timeline(take: Recording, views: Mapping[str, Keypoints2D], rate_hz: float) -> dict[str, Keypoints2D]:
+    from sync.resample import common_timeline, resample_keypoints
+
     timeline_s = common_timeline({camera: view.time_s for camera, view in views.items()}, rate_hz)
     if take.whole is not None:
         timeline_s = while_seen(views, timeline_s)

@@ -17,7 +17,7 @@ from clapcap.errors import SessionError
 from retarget.bvh import read_bvh
 from session.folder import Session
 from session.processing.people import find_take_people, set_aside_others
-from session.processing.points import load_views, triangulate_take
+from session.processing.points import load_main_views, load_views, triangulate_take
 from session.settings import BoardSettings, new_settings_text, update_settings
 from session.stages import Stages
 from session.take import process_person, remember_process
@@ -212,3 +212,19 @@ def test_results_of_somebody_who_is_not_kept_any_more_are_set_aside(studio):
     set_aside_others(take, people, studio.terminal)
     assert not old.exists()
     assert (take.results / "earlier-person2-1" / "walk-person2.bvh").read_text() == "mine"
+
+
+def test_the_floors_feet_are_the_main_persons(told, detections):
+    _, take, people = told.run()
+    views = load_main_views(take, TIME_MAP, 30.0, told.root / "results" / "calibration" / "cameras.toml")
+    kept = load_views(people[0], TIME_MAP, 30.0)
+    for name, view in views.items():
+        np.testing.assert_array_equal(view.xy_px, kept[name].xy_px)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "needed"), [("people", 9, "1 to 8"), ("person", "both", '"all", "main" or a')]
+)
+def test_settings_out_of_range_are_refused(studio, key, value, needed):
+    with pytest.raises(SessionError, match=rf"`process.{key}` is .*needed {needed}"):
+        update_settings(studio.root / "session.toml", {("process", key): value})
