@@ -27,10 +27,14 @@ from session.terminal import Terminal
 
 if TYPE_CHECKING:
     from calib.cameras import CameraGroup
+    from skeleton.hierarchy import SkeletonDefinition
     from skeleton.keypoints import Keypoints3D
 
 LIBRARIES = ("numpy", "scipy", "opencv-contrib-python", "mediapipe", "av")
 """Whose versions the page names: those that decide digits."""
+
+SKELETON = "humanoid"
+"""The animation skeleton of motions whose stage does not name one."""
 
 MOTION = "motion.npz"
 MEASURED = "keypoints3d_raw.npz"
@@ -67,9 +71,10 @@ def people_folders(take: Recording) -> list[tuple[str, Path]]:
     """Return (name, folder of results) of everybody in a take who has been processed, the first one first."""
     folders = [take.results, *sorted(path for path in take.results.glob("person*") if path.is_dir())]
     there = [folder for folder in folders if (folder / RESULTS[0]).exists() and (folder / RESULTS[1]).exists()]
+    # The person of the take's own names need not be the first: another may have been chosen.
+    main = Manifest(take.results, take.root).report("triangulate").get("person") or 1
     return [
-        (f"Person {folder.name.removeprefix('person')}" if folder != take.results else "Person 1", folder)
-        for folder in there
+        (f"Person {folder.name.removeprefix('person') if folder != take.results else main}", folder) for folder in there
     ]
 
 
@@ -141,9 +146,12 @@ def _report_person(
 
     def make() -> Mapping[str, Any]:
         from session.report.take_page import take_page
+        from session.report.take_soles import soles_of
         from skeleton.formats.npz import load_keypoints3d, load_motion, load_observations2d
+        from skeleton.hierarchy import load_skeleton
         from sync.time_map import TimeMap
 
+        skeleton = manifest.settings("fit").get("skeleton", SKELETON)
         keypoints, observations = load_keypoints3d(folder / RESULTS[0]), load_observations2d(folder / RESULTS[1])
         motion = load_motion(folder / RESULTS[2]) if (folder / RESULTS[2]).exists() else None
         interval_s = float(np.median(np.diff(keypoints.time_s))) if len(keypoints.time_s) > 1 else 1 / 30
@@ -156,8 +164,8 @@ def _report_person(
             keypoints=keypoints,
             observations=observations,
             motion=motion,
-            soles=(),
-            landmarks=_landmarks(manifest.settings("fit").get("skeleton", ""), observations.names),
+            soles=() if motion is None else soles_of(motion, load_skeleton(skeleton)),
+            landmarks=_landmarks(load_skeleton(skeleton), observations.names),
             cameras=_cameras(session, observations.camera_names),
             reports=reports,
             sources=(
@@ -205,16 +213,13 @@ def _outputs(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
     ]
 
 
-def _landmarks(skeleton: str, points: Sequence[str]) -> dict[str, list[str]]:
+def _landmarks(skeleton: SkeletonDefinition, points: Sequence[str]) -> dict[str, list[str]]:
     """Return by joint of the animation skeleton the points that sit on its bone."""
-    from skeleton.hierarchy import load_skeleton
-
     found: dict[str, list[str]] = {}
-    if skeleton:
-        sets = load_skeleton(skeleton).landmark_sets
-        for landmark in {mark.name: mark for marks in sets.values() for mark in marks.landmarks}.values():
-            if landmark.name in points:
-                found.setdefault(landmark.joint, []).append(landmark.name)
+    marks = {mark.name: mark for landmarks in skeleton.landmark_sets.values() for mark in landmarks.landmarks}
+    for mark in marks.values():
+        if mark.name in points:
+            found.setdefault(mark.joint, []).append(mark.name)
     return found
 
 

@@ -196,12 +196,17 @@ def _other(motion: Motion, time_s: Array) -> dict[str, Any]:
 def _bone_status(findings: TakeFindings, status: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
     """Return (frames, joints): how sure the bone that ends at a joint is.
 
-    That of the surest point on the joint: with one of them seen, the bone's end is known. A joint without points is as
-    sure as its parent.
+    As the fit has found it. Where it says nothing, that of the surest point on the joint: with one of them seen, the
+    bone's end is known; a joint without points is as sure as its parent.
     """
     motion, names = findings.motion, findings.keypoints.names
     assert motion is not None
     sure = np.zeros((len(status), len(motion.joint_names)), dtype=np.int64)
+    if motion.inferred is not None:
+        if motion.sigma_m is not None:
+            sure[motion.sigma_m > UNSURE_M] = UNSURE
+        sure[motion.inferred] = GUESSED
+        return sure
     for joint, (name, parent) in enumerate(zip(motion.joint_names, motion.parents.tolist(), strict=True)):
         own = [names.index(point) for point in findings.landmarks.get(name, ()) if point in names]
         if own:

@@ -154,6 +154,46 @@ def joints_of(findings: TakeFindings) -> list[Joint]:
     return sorted(joints, key=lambda joint: LIMBS.index(joint.limb))
 
 
+@dataclass(frozen=True)
+class FittedJoint:
+    """How sure a joint of the fitted body is.
+
+    Attributes
+    ----------
+    words, side
+        Its name in words, and its side.
+    median_m, most_m
+        Deviation of its position: median, and what 95 % of the frames are below.
+    inferred
+        Share of the frames in which nothing of it was seen.
+    """
+
+    words: str
+    side: str
+    median_m: float
+    most_m: float
+    inferred: float
+
+
+def fitted_joints(motion: Motion | None) -> list[FittedJoint]:
+    """Return the joints of a motion that knows how sure they are; ends of bones are left out."""
+    if motion is None or motion.sigma_m is None:
+        return []
+    inferred = np.zeros(motion.sigma_m.shape, dtype=bool) if motion.inferred is None else motion.inferred
+    median_m, most_m = np.percentile(motion.sigma_m, [50, 95], axis=0)
+    return [
+        FittedJoint(
+            in_words(name),
+            side_of(name),
+            float(median_m[joint]),
+            float(most_m[joint]),
+            float(inferred[:, joint].mean()),
+        )
+        for joint, name in enumerate(motion.joint_names)
+        if not name.endswith("_end")
+    ]
+
+
 def speeds(keypoints: Keypoints3D) -> Array:
     """Return (frames, points) in metres a second, over the frame before and the one after; NaN at the ends."""
     speed = np.full(keypoints.sigma_m.shape, np.nan)

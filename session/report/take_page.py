@@ -12,7 +12,17 @@ from session.report.take_charts import limb_maps, line_over_time, ruler, sigma_b
 from session.report.take_feet import feet_of
 from session.report.take_findings import TakeFindings
 from session.report.take_motion import UNSURE_M, take_motion, take_scene
-from session.report.take_numbers import JUMP_M, LIMBS, Bone, Joint, bones_of, find_jumps, joints_of, mended_jumps
+from session.report.take_numbers import (
+    JUMP_M,
+    LIMBS,
+    Bone,
+    Joint,
+    bones_of,
+    find_jumps,
+    fitted_joints,
+    joints_of,
+    mended_jumps,
+)
 from session.report.take_words import GRADES, people_in_words, take_verdict
 
 MOST_JUMPS = 8
@@ -75,6 +85,7 @@ def take_page(findings: TakeFindings) -> str:
         sigma_bands=sigma_bands(),
         view_bands=view_bands(len(cards)),
         most_m=_bar_reach(joints),
+        fitted=fitted_joints(findings.motion),
         jumps=_jumps(findings, joints, motion["stride"]),
         all_jumps=sum(len(joint.jumps) for joint in joints),
         all_mended=int((mended_jumps(findings) > 0).sum()),

@@ -330,6 +330,25 @@ def test_a_limb_that_nobody_sees_is_marked_as_guessed() -> None:
     assert not status[:, elbow].any()
 
 
+def test_what_the_fit_says_of_its_joints_goes_before_the_points() -> None:
+    fine = take(faults=False)
+    motion = fine.motion
+    assert motion is not None
+    shape = (FRAMES, len(motion.joint_names))
+    sigma_m, inferred = np.full(shape, 0.008), np.zeros(shape, dtype=bool)
+    shin, hand = motion.joint_names.index("left_shin"), motion.joint_names.index("right_hand")
+    sigma_m[10:20, shin] = 0.05
+    inferred[30:60, hand] = True
+    told = replace(fine, motion=replace(motion, sigma_m=sigma_m, inferred=inferred))
+    bones = take_motion(told, joints_of(told))["bones"]
+    status = np.frombuffer(base64.b64decode(bones["status"]), np.uint8).reshape(shape)
+    assert np.argwhere(status == 1).tolist() == [[frame, shin] for frame in range(10, 20)]
+    assert np.argwhere(status == 2).tolist() == [[frame, hand] for frame in range(30, 60)]
+    page = Reader(take_page(told))
+    assert f"right hand8.0 mm8.0 mm{100 * 30 / FRAMES:.0f} %" in page.text
+    assert "The joints of the fitted body" not in Reader(take_page(fine)).text
+
+
 def test_the_page_says_it(findings: TakeFindings) -> None:
     page = Reader(take_page(findings))
     for words in (

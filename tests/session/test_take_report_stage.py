@@ -5,8 +5,10 @@ from __future__ import annotations
 import io
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 from typer.testing import CliRunner
@@ -22,8 +24,10 @@ from session.main import app
 from session.manifest import Manifest, Stage
 from session.processing.report import report_session, take_page_file
 from session.report.take_findings import TakeFindings
+from session.report.take_soles import soles_of
 from session.terminal import Terminal
 from skeleton.formats.npz import save_keypoints3d, save_motion, save_observations2d
+from skeleton.hierarchy import load_skeleton
 from sync.time_map import CameraClock, TimeMap
 
 
@@ -115,6 +119,33 @@ def test_everybody_gets_a_page_that_leads_to_the_others(root: Path) -> None:
     shutil.rmtree(results / "person2")
     report(root)
     assert "Person 1" not in take_page_file(results).read_text(encoding="utf-8")
+
+
+def test_soles_are_read_where_the_motion_tells_of_them(root: Path) -> None:
+    file = root / "results" / "dance" / "motion.npz"
+    skeleton = load_skeleton("humanoid")
+    motion = take(60, faults=False).motion
+    assert motion is not None
+    assert soles_of(motion, skeleton) == ()
+    names = [contact.name for contact in skeleton.contacts]
+    standing = np.zeros((60, len(names)), dtype=bool)
+    standing[10:30, names.index("left_heel")] = True
+    motion = replace(motion, contact_names=tuple(names), contact=standing)
+    save_motion(file, motion)
+    grown = replace(motion, rest_offset_m=1.1 * motion.rest_offset_m)
+    for moving, scale in ((motion, 1.0), (grown, 1.1)):
+        sole = soles_of(moving, skeleton)[names.index("left_heel")]
+        assert sole.name == "left_heel"
+        assert np.flatnonzero(sole.standing).tolist() == list(range(10, 30))
+        foot = moving.joint_names.index("left_foot")
+        # It keeps its distance from its joint, and stays on the joint's own axes.
+        offset_m = moving.world_rotations()[foot].inv().apply(sole.path_m - moving.world_positions()[:, foot])
+        heel = next(contact for contact in skeleton.contacts if contact.name == "left_heel")
+        np.testing.assert_allclose(offset_m, np.tile(scale * np.array(heel.offset_m), (60, 1)), atol=1e-9)
+    report(root)
+    page = (root / "results" / "dance" / "report.html").read_text(encoding="utf-8")
+    assert "left heel" in page
+    assert "What stands must not slide" in page
 
 
 def test_nothing_processed_is_said_with_what_to_do(root: Path) -> None:
