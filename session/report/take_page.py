@@ -23,7 +23,7 @@ from session.report.take_numbers import (
     joints_of,
     mended_jumps,
 )
-from session.report.take_words import GRADES, people_in_words, take_verdict
+from session.report.take_words import GRADES, floor_in_words, people_in_words, take_verdict
 
 MOST_JUMPS = 8
 """Jumps in the list: the largest; the charts mark all."""
@@ -95,6 +95,7 @@ def take_page(findings: TakeFindings) -> str:
         bones=_bone_rows(findings),
         bone_reach=BONE_REACH,
         feet=feet_of(findings),
+        floor=floor_in_words(fit),
         fit=fit,
         ruler=ruler(time_s),
         rate_hz=1 / findings.interval_s,

@@ -182,6 +182,24 @@ def take_verdict(findings: TakeFindings, joints: Sequence[Joint], cameras: Seque
     return TakeVerdict(grade, headline, tuple(sentences), tuple(_next_steps(findings, limbs, cameras)), tuple(limbs))
 
 
+def floor_in_words(fit: Mapping[str, Any]) -> list[str]:
+    """Say which floor the fit held the feet on, and how well; empty where it recorded nothing of it."""
+    floor_m, told_by = fit.get("floor_m"), fit.get("floor_from")
+    if told_by is None:
+        return []
+    if told_by == "nothing" or floor_m is None:
+        return ["The fit found no floor under the feet, so they are not held."]
+    source = {
+        "calibration": "the floor of the calibration",
+        "feet": f"a floor that they tell themselves, at a height of {1000 * floor_m:+.0f} mm",
+    }
+    held = f"The fitted feet are held on {source.get(told_by, 'the floor')}"
+    if fit.get("skating_mm") is None or fit.get("sinking_mm") is None:
+        return [f"{held}."]
+    skating, sinking = (millimetres(fit[key] / 1000) for key in ("skating_mm", "sinking_mm"))
+    return [f"{held}: what stands strays from its place by {skating} at most, and nothing goes deeper than {sinking}."]
+
+
 def people_in_words(report: Mapping[str, Any]) -> list[str]:
     """Say who was found in a take, from what the stage that tells people apart recorded; empty for one person."""
     persons = report.get("persons", ())

@@ -39,7 +39,7 @@ from session.report.take_numbers import (
     spans_of,
 )
 from session.report.take_page import take_page
-from session.report.take_words import TakeVerdict, people_in_words, take_verdict
+from session.report.take_words import TakeVerdict, floor_in_words, people_in_words, take_verdict
 
 EVIL = "</script><img src=x onerror=alert(1)>\"&' {{ 7 * 7 }}"
 
@@ -399,6 +399,29 @@ def test_people_are_linked(findings: TakeFindings) -> None:
     assert "report.html" not in page.addresses
     assert "Take dance, person 1" in page.text
     assert "person2/report.html" not in Reader(take_page(findings)).addresses
+
+
+@pytest.mark.parametrize(
+    ("fit", "said"),
+    [
+        ({}, []),
+        ({"floor_m": None, "floor_from": "nothing"}, ["The fit found no floor under the feet, so they are not held."]),
+        (
+            {"floor_m": 0.0, "floor_from": "calibration", "skating_mm": 3.14, "sinking_mm": 0.5},
+            ["The fitted feet are held on the floor of the calibration: what stands strays from its place by 3.1 mm at "
+             "most, and nothing goes deeper than 0.50 mm."],
+        ),
+        (
+            {"floor_m": 0.0213, "floor_from": "feet", "skating_mm": 4.0, "sinking_mm": 0.0},
+            ["The fitted feet are held on a floor that they tell themselves, at a height of +21 mm: what stands strays "
+             "from its place by 4.0 mm at most, and nothing goes deeper than 0.00 mm."],
+        ),
+    ],
+)  # fmt: skip
+def test_the_floor_in_words(findings: TakeFindings, fit: dict[str, object], said: list[str]) -> None:
+    assert floor_in_words(fit) == said
+    text = Reader(take_page(replace(findings, reports={**findings.reports, "fit": fit}))).text
+    assert all(sentence in text for sentence in said)
 
 
 def test_who_was_found_is_said() -> None:
