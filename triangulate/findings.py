@@ -18,6 +18,9 @@ STRETCH_S = 0.25
 # Shares of the person's size in the picture. The same pose elsewhere: points scatter less than this around their offset
 # (other people: 0.1 and more; the same person: 0.01 to 0.03). Somebody else: further away than this.
 SAME_POSE, SAME_PLACE, ELSEWHERE = 0.06, 0.03, 0.2
+# Or somebody in the same line of sight for longer than this, whose points move along rather than jump: from frame to
+# frame by less than this share of how far they are off (bystanders: 0.1 to 0.2; detectors that fail: 1 and more).
+LASTING_S, STEADY = 1.0, 0.5
 # A stretch of this share of a camera's frames is all of them.
 THROUGHOUT = 0.9
 # A camera that shows nonsense in this share of its frames detects badly altogether.
@@ -87,7 +90,7 @@ def _wrong_times(name: str, time_s: Array, residual: Array, wrong: Bools, seen: 
                 f"{name} sees the person {100 * away:.0f} % of the person's size away from where the others do {times}"
                 ": was it bumped, or its picture moved?"
             )
-        elif away > ELSEWHERE:
+        elif away > ELSEWHERE or (time_s[stop - 1] - time_s[start] > LASTING_S and _steady(residual[start:stop])):
             kind, text = "somebody else", f"{name} follows somebody else {times}"
         else:
             kind, text = "nonsense", f"{name} shows another pose than the other cameras {times}"
@@ -103,6 +106,13 @@ def _wrong_times(name: str, time_s: Array, residual: Array, wrong: Bools, seen: 
         whole = Finding(name, "detects badly", float(time_s[0]), float(time_s[-1]), text)
         found = [whole, *(finding for finding in found if finding.kind != "nonsense")]
     return found
+
+
+def _steady(residual: Array) -> bool:
+    """Return whether points that are off (frames, points, 2) move along from frame to frame rather than jump."""
+    off, step = np.linalg.norm(residual, axis=-1), np.linalg.norm(np.diff(residual, axis=0), axis=-1)
+    off, step = off[np.isfinite(off)], step[np.isfinite(step)]
+    return bool(len(step) and np.median(step) < STEADY * np.median(off))
 
 
 def _stretches(wrong: Bools, time_s: Array) -> list[tuple[int, int]]:

@@ -34,6 +34,16 @@ def test_the_swapped_frames_of_cam02_are_found(result):
     assert swapped["cam01"] == swapped["cam03"] == swapped["cam04"] == set()
 
 
+def test_the_cameras_whose_poses_are_off_are_named(result):
+    findings = {finding.camera: finding for finding in result.report.findings}
+    assert set(findings) == {"cam01", "cam03"}
+    assert {finding.kind for finding in findings.values()} == {"pose off"}
+    degrees = {name: float(f.text.split("turned by ")[1].split(" degrees")[0]) for name, f in findings.items()}
+    # Against the agreement of the other two, without their pull.
+    assert degrees["cam03"] == pytest.approx(1.1, abs=0.3)
+    assert degrees["cam01"] == pytest.approx(0.7, abs=0.3)
+
+
 def test_bones_keep_their_length_roughly(result):
     xyz, index = result.keypoints.xyz_m, result.keypoints.index
     lengths = np.stack([np.linalg.norm(xyz[:, index(a)] - xyz[:, index(b)], axis=-1) for a, b in BONES])
