@@ -67,7 +67,7 @@ def corrupted(take: SyntheticTake, clean: Detections, rng: np.random.Generator) 
     spoilt = corrupt(take, clean, rng)
     missing = np.isnan(spoilt.xy_px[..., 0])
     known = Detections(np.where(missing[..., None], np.nan, clean.xy_px), np.where(missing, 0.0, clean.confidence))
-    return Troubled("all of the issue's", spoilt, known, take.cameras)
+    return Troubled("all at once", spoilt, known, take.cameras)
 
 
 def bystander(
