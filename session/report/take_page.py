@@ -28,8 +28,9 @@ from session.report.take_words import GRADES, floor_in_words, people_in_words, t
 MOST_JUMPS = 8
 """Jumps in the list: the largest; the charts mark all."""
 
-BONE_REACH = 0.15
-"""Top and bottom of the charts of bone lengths, as shares of the length."""
+BONE_REACH = (0.03, 0.15)
+"""Top and bottom of the charts of bone lengths, as shares of the length: at least, so that rounding is not blown up,
+and at most, so that a lost joint does not hide the rest."""
 
 
 @dataclass(frozen=True)
@@ -65,6 +66,8 @@ def take_page(findings: TakeFindings) -> str:
     used_px = findings.keypoints.reprojection_px[findings.used]
     used_px = used_px[np.isfinite(used_px)]
     time_s = findings.keypoints.time_s
+    bones = bones_of(findings.keypoints, findings.motion)
+    bone_reach = _bone_reach(bones)
     return render(
         "take.html",
         title=_title(findings),
@@ -92,8 +95,8 @@ def take_page(findings: TakeFindings) -> str:
         cleaned=findings.reports.get("clean up", {}),
         jump_m=JUMP_M,
         unsure_m=UNSURE_M,
-        bones=_bone_rows(findings),
-        bone_reach=BONE_REACH,
+        bones=[BoneRow(bone, *(line_over_time(off, -bone_reach, bone_reach) for off in bone.off)) for bone in bones],
+        bone_reach=bone_reach,
         feet=feet_of(findings),
         floor=floor_in_words(fit),
         fit=fit,
@@ -141,8 +144,9 @@ def _jumps(findings: TakeFindings, joints: list[Joint], stride: int) -> list[Jum
     return sorted(found, key=lambda jump: (jump.mended, -jump.off_m))[:MOST_JUMPS]
 
 
-def _bone_rows(findings: TakeFindings) -> list[BoneRow]:
-    return [
-        BoneRow(bone, *(line_over_time(off, -BONE_REACH, BONE_REACH) for off in bone.off))
-        for bone in bones_of(findings.keypoints, findings.motion)
-    ]
+def _bone_reach(bones: list[Bone]) -> float:
+    """Return what the charts of bone lengths hold, in whole per cent of the length."""
+    off = np.abs(np.concatenate([bone.off.ravel() for bone in bones])) if bones else np.zeros(0)
+    known = off[np.isfinite(off)]
+    most = float(np.percentile(known, 99)) if known.size else 0.0
+    return float(np.clip(np.ceil(100 * most) / 100, *BONE_REACH))
