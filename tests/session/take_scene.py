@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from html.parser import HTMLParser
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,10 @@ from scipy.spatial.transform import Rotation
 
 from benchmarks.board_scenes import look_at
 from calib.cameras import Camera, CameraGroup
+from session.report.take_cameras import camera_cards
 from session.report.take_findings import Sole, Source, TakeFindings
+from session.report.take_numbers import joints_of
+from session.report.take_words import TakeVerdict, take_verdict
 from skeleton.hierarchy import load_skeleton
 from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints3D, Observations2D
@@ -132,3 +136,29 @@ def take(frames: int = FRAMES, faults: bool = True, **changes: Any) -> TakeFindi
         settings=[("clapcap", "0.1.0"), ("videos", "a&b.mp4 </td>")],
     )
     return replace(made, **changes)
+
+
+class Reader(HTMLParser):
+    """Gathers what a page holds: tags, addresses, and text."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.text = ""
+        self.feed(page)
+        self.text = " ".join(self.text.split())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+    @property
+    def addresses(self) -> list[str]:
+        keys = ("src", "href", "xlink:href", "action", "data", "poster", "srcset")
+        return [attrs[key] or "" for _, attrs in self.tags for key in keys if key in attrs]
+
+
+def judged(findings: TakeFindings) -> TakeVerdict:
+    return take_verdict(findings, joints_of(findings), camera_cards(findings)[0])
