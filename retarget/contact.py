@@ -248,6 +248,11 @@ def _settled(path: Array, begin: int, end: int) -> Iterator[tuple[int, int]]:
             yield from _settled(path, middle, end)
         return
     first, last = max(parts, key=lambda part: part[1] - part[0])
+    # Noise takes a standing point away and back; one that ends away from its place has begun to leave it.
+    home = np.median(path[begin + first : begin + last], axis=0)
+    inner = np.flatnonzero(np.linalg.norm(path[begin + first : begin + last] - home, axis=1) < _ROOM_M / 2)
+    if len(inner):
+        first, last = first + int(inner[0]), first + int(inner[-1]) + 1
     yield begin + first, begin + last
     yield from _settled(path, begin, begin + first)
     yield from _settled(path, begin + last, end)
