@@ -1,8 +1,10 @@
 """How certain the points of a stretch are: the blocks of the inverse that belong to each point and to each bone.
 
-The factors of the banded equations are gone through backwards (K. Takahashi, J. Fagan, M. Chin, "Formation of a sparse
-bus impedance matrix", 1973; for block bands A. Asif, J. Moura, "Block matrices with L-block-banded inverse", IEEE
-Transactions on Signal Processing 53(2), 2005): exact, with everything that bones and smoothness add to the views.
+Exact, with everything that bones and smoothness add to the views: the blocks come from two factorisations, from the
+first frame on and from the last one back (the two-filter smoother: D. Fraser, J. Potter, "The optimum linear smoother
+as a combination of two optimum linear filters", IEEE Transactions on Automatic Control 14(4), 1969). Going through one
+of them backwards (K. Takahashi et al., 1973) is a little quicker, but where bones hold what no view sees for seconds,
+rounding errors grow from frame to frame.
 """
 
 from __future__ import annotations
@@ -11,7 +13,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from scipy.linalg import lapack
 
 from triangulate.whole_take.banded import BandedGroup, Group
 from triangulate.whole_take.stretch import LOSS, Linearised, Stretch
@@ -22,8 +23,9 @@ Array = npt.NDArray[np.float64]
 # Frames closer than this are taken together: what is known of a moment is the sum of what some neighbours know, and the
 # deviations of a 60 Hz take come out within 2 % of those of single frames.
 TOGETHER_S = 1 / 30
-# Information of a moment on what nothing determines: a hundred metres of deviation.
-UNKNOWN = 1e-4
+# Information of a moment on what nothing determines: five metres of deviation, of which smoothing leaves a metre, too
+# much for any position to be kept.
+UNKNOWN = 0.04
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,36 +61,58 @@ def certainty(stretch: Stretch, at: Linearised) -> Certainty:
         for place, (i, j) in enumerate(UPPER):
             if i == j:
                 views[place] += UNKNOWN
-        factor = BandedGroup(group, views, (same, next_, after_next), spring)
-        covariance[:, group.points], length_variance[:, group.bones] = _blocks_of_inverse(factor, group, along)
+        factors = _factorised(group, views, (same, next_, after_next), spring)
+        covariance[:, group.points], length_variance[:, group.bones] = _blocks_of_inverse(*factors, group, along)
     moment = np.repeat(np.arange(len(starts)), count)
     return Certainty(covariance[moment], length_variance[moment])
 
 
-def _blocks_of_inverse(factor: BandedGroup, group: Group, direction: Array) -> tuple[Array, Array]:
-    """Return each point's block (frames, points, 3, 3) and each bone's variance along it (frames, bones)."""
-    frames, points = factor.shape[:2]
+def _factorised(
+    group: Group, curvature: Array, bands: tuple[Array, Array, Array], spring: Array
+) -> tuple[BandedGroup, BandedGroup]:
+    """Return the equations factorised from the first frame on, and from the last frame back."""
+    same, next_, after_next = bands
+    turned = same[::-1], np.roll(next_[::-1], -1, axis=0), np.roll(after_next[::-1], -2, axis=0)
+    onward = BandedGroup(group, curvature, bands, spring)
+    return onward, BandedGroup(group, curvature[:, ::-1], turned, spring[::-1])
+
+
+def _blocks_of_inverse(onward: BandedGroup, back: BandedGroup, group: Group, direction: Array) -> tuple[Array, Array]:
+    """Return each point's block (frames, points, 3, 3) and each bone's variance along it (frames, bones).
+
+    Two frames that follow each other know of what came before by the first factor, and of what comes after by the
+    second. What is left is their own matrix, to be inverted.
+    """
+    frames, points = onward.shape[:2]
     n = 3 * points
-    diagonal, below = factor.panels()
-    inverse = np.empty((n, n))
-    beyond = np.zeros((2 * n, 2 * n))  # of the next two frames; nothing follows the last
+    diagonal, below = onward.panels()
+    _, beyond = back.panels()
+    beyond = beyond[::-1]  # of frame t: what it tells of frame t - 1, then of t - 2
+    start = np.append(np.arange(0, frames - 1, 2), frames - 2)
+    pair = np.zeros((len(start), 2 * n, 2 * n))
+    root = np.zeros_like(pair)
+    root[:, :n, :n] = diagonal[start]
+    root[:, n:, :n] = below[start, :n]
+    root[:, n:, n:] = diagonal[start + 1]
+    np.matmul(root, root.swapaxes(1, 2), out=pair)
+    one = np.flatnonzero(start + 2 < frames)
+    told = np.concatenate([beyond[start[one] + 2, n:], beyond[start[one] + 2, :n]], axis=1)
+    pair[one] -= told @ told.swapaxes(1, 2)
+    two = np.flatnonzero(start + 3 < frames)
+    told = beyond[start[two] + 3, n:]
+    pair[two, n:, n:] -= told @ told.swapaxes(1, 2)
+    inverse = np.linalg.inv(pair).reshape(len(start), 2, points, 3, 2, points, 3)
     covariance = np.empty((frames, points, 3, 3))
     along = np.empty((frames, len(group.bones)))
-    square = inverse.reshape(points, 3, points, 3)
-    each = np.arange(points)
     first, second = group.ends[:, 0], group.ends[:, 1]
-    for frame in range(frames - 1, -1, -1):  # each frame's block follows from those of the next two
-        root, _ = lapack.dtrtri(diagonal[frame].T, lower=0)  # upper: the transpose of the inverse factor
-        link = below[frame] @ root.T
-        across = beyond @ link
-        inverse[:] = root @ root.T + link.T @ across
-        covariance[frame] = square[each, :, each, :]
-        d = direction[frame]
-        joint = square[first, :, second, :]
-        ends = covariance[frame, first] + covariance[frame, second] - joint - joint.swapaxes(1, 2)
-        along[frame] = np.einsum("bi,bij,bj->b", d, ends, d)
-        beyond[n:, n:] = beyond[:n, :n]
-        beyond[:n, n:] = -across[:n].T
-        beyond[n:, :n] = -across[:n]
-        beyond[:n, :n] = inverse
+    each = np.arange(points)
+    for later in (0, 1):
+        square = inverse[:, later, :, :, later]
+        # Places that stand apart come first: (points, pairs, 3, 3).
+        covariance[start + later] = square[:, each, :, each].swapaxes(0, 1)
+        joint = square[:, first, :, second].swapaxes(0, 1)
+        ends = covariance[start + later][:, first] + covariance[start + later][:, second] - joint
+        ends -= joint.swapaxes(2, 3)
+        d = direction[start + later]
+        along[start + later] = np.einsum("fbi,fbij,fbj->fb", d, ends, d)
     return covariance, along

@@ -51,6 +51,8 @@ def solve_lengths(
     """
     model = stretches[0].model
     count = len(model.bones)
+    if not count:
+        return Lengths(np.zeros(0), np.zeros(0)), list(starts)
     points = list(starts)
     information = np.zeros((count, count))
     for stretch, xyz in zip(stretches, starts, strict=True):
@@ -72,22 +74,23 @@ def solve_lengths(
                     right[:, first, :, place] += pull
                     right[:, second, :, place] -= pull
                 solved = factor.solve(right)
-                flat = right[..., :-1].reshape(-1, len(bones))
-                across = flat.T @ solved.reshape(-1, len(bones) + 1)
+                rows = frames * len(group.points) * 3
+                flat = right[..., :-1].reshape(rows, len(bones))
+                across = flat.T @ solved.reshape(rows, len(bones) + 1)
                 information[bones[:, None], bones] += np.diag(frames * stretch.weight[bones]) - across[:, :-1]
                 gradient[bones] += across[:, -1]
                 step[:, group.points] = solved[..., -1]
                 by_length.append(solved[..., :-1])
             kept.append((step, by_length))
-        change = -np.linalg.solve(information, gradient) if count else np.zeros(0)
+        change = -np.linalg.solve(information, gradient)
         length_m = length_m + change
         for place, (step, by_length) in enumerate(kept):
             for group, solved in zip(model.groups, by_length, strict=True):
                 step[:, group.points] -= solved @ change[group.bones]
             points[place] = points[place] + step
-        if not count or np.abs(change).max() < CONVERGED_M:
+        if np.abs(change).max() < CONVERGED_M:
             break
-    deviation = np.sqrt(np.diag(np.linalg.inv(information))) if count else np.zeros(0)
+    deviation = np.sqrt(np.diag(np.linalg.inv(information)))
     return Lengths(length_m, deviation), points
 
 

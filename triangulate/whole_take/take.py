@@ -224,9 +224,9 @@ class _Problem:
 
     def finished(self) -> RefinedTake:
         """Leave out what is too uncertain, and mark what rests on no view."""
-        sigma = np.sqrt(np.trace(self.covariance_m2, axis1=2, axis2=3) / 3)
+        variance = np.trace(self.covariance_m2, axis1=2, axis2=3) / 3
         with np.errstate(invalid="ignore"):
-            lost = ~(sigma <= self.options.max_sigma_m)
+            lost = ~((variance > 0) & (variance <= self.options.max_sigma_m**2))
         self.xyz_m[lost] = np.nan
         self.covariance_m2[lost] = np.nan
         residual = np.empty(self.seen.xy_px.shape)
