@@ -17,6 +17,9 @@ LEAST_S = 0.5
 # A figure half of whose points lie this near to a person's in the same picture, in shares of the size, is that person
 # seen twice; one that mostly is, or is mostly missing from first to last (shares of its pictures), is no appearance.
 TWICE_SHARE, MOSTLY = 0.25, 0.5
+# Figures that nobody has are a person's if that person goes on within this share of the size and this long after them;
+# fewer pictures are not worth the risk.
+CLAIMED_SHARE, CLAIMED_S, CLAIMED_PICTURES = 0.3, 0.35, 3
 # The same appearance goes on within this share of its size and this long after.
 SAME_SHARE, SAME_S = 0.5, 1.0
 
@@ -51,6 +54,54 @@ class _Chain:
     size: float
     time_s: float
     members: list[tuple[int, int]]
+
+
+def claim_continued(figures: Figures, owner: Ints, solid_s: list[Array]) -> None:
+    """Give persons the figures that one camera alone saw of them before others did, or after, in place.
+
+    Parameters
+    ----------
+    figures
+        What the cameras saw.
+    owner
+        (rows, slots): place of the person, -1: nobody.
+    solid_s
+        For each person the session times at which two cameras agree on where they are: a figure that nobody has is not
+        theirs then.
+    """
+    for c in range(len(figures.cameras)):
+        rows = figures.rows_of(c)
+        free = figures.there[rows] & (owner[rows] < 0)
+        if not (free.any() and (owner[rows] >= 0).any()):
+            continue
+        for chain in _chains(figures, rows.start, free):
+            person = _continues(figures, owner, rows, chain) if len(chain.members) >= CLAIMED_PICTURES else None
+            if person is None:
+                continue
+            row, slot = (np.array(part) for part in zip(*chain.members, strict=True))
+            first_s, last_s = figures.time_s[row[0]], figures.time_s[row[-1]]
+            elsewhere = (solid_s[person] >= first_s) & (solid_s[person] <= last_s)
+            if not elsewhere.any() and not (owner[row[0] : row[-1] + 1] == person).any():
+                owner[row, slot] = person
+
+
+def _continues(figures: Figures, owner: Ints, rows: slice, chain: _Chain) -> int | None:
+    """Return whose figure goes on where a chain of figures ends, or ended where it begins; None: nobody's."""
+    beside = set(owner[[row for row, _ in chain.members]].ravel().tolist())  # who is seen elsewhere meanwhile
+    for end, step in ((chain.members[-1], 1), (chain.members[0], -1)):
+        at, size = _place(figures.xy[end])
+        row = end[0] + step
+        while rows.start <= row < rows.stop and abs(figures.time_s[row] - figures.time_s[end[0]]) <= CLAIMED_S:
+            near = []
+            for slot in np.flatnonzero(owner[row] >= 0):
+                other, other_size = _place(figures.xy[row, slot])
+                share = float(np.linalg.norm(other - at)) / max(size, other_size)
+                if share <= CLAIMED_SHARE and int(owner[row, slot]) not in beside:
+                    near.append((share, int(owner[row, slot])))
+            if near:
+                return min(near)[1]
+            row += step
+    return None
 
 
 def find_appearances(figures: Figures, owner: Ints) -> list[Appearance]:

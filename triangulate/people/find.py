@@ -12,7 +12,7 @@ from calib.cameras import CameraGroup
 from clapcap.errors import TriangulationError
 from clapcap.progress import Progress, silent
 from skeleton.keypoints import Keypoints2D
-from triangulate.people.appearances import Appearance, find_appearances
+from triangulate.people.appearances import Appearance, claim_continued, find_appearances
 from triangulate.people.figures import Figures, gather_figures
 from triangulate.people.identities import Identity, identify
 from triangulate.people.tracks import follow_people
@@ -143,6 +143,7 @@ def find_people(views: Mapping[str, Keypoints2D], cameras: CameraGroup, progress
     """
     figures = gather_figures(views, cameras)
     people, owner = identify(figures, follow_people(figures, progress))
+    claim_continued(figures, owner, [figures.moments_s[person.moments] for person in people])
     appearances = find_appearances(figures, owner)
     if len(people) == 1:
         main = figures.there[:, 0].copy()

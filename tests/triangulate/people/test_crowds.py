@@ -96,8 +96,10 @@ def test_somebody_seen_by_one_camera_first_is_found_when_a_second_sees_them():
     found, result = told_apart(made, 2)
     assert (result.found, result.switches) == (2, 0)
     late = found.persons[1]
+    # Where they are is known once two cameras see them; that it is they, also before.
     assert 2.5 <= late.solid_s <= 3.2
-    # Before, nobody knows where they are, and nobody else gets their figures.
+    assert late.from_s < 1.5
+    assert found.appearances == ()
     assert result.wrong == 0
 
 
