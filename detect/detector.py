@@ -67,8 +67,9 @@ class Detector(Protocol):
         """Free what the detector holds."""
 
 
-# Two detections are of one person when half of the points lie within this share of the person's size: MediaPipe finds
-# one person twice within 0.03, two people who cross come no closer than 0.1 (rendered crossing, benchmarks.people).
+# Two detections are of one person when half of the points lie within this share of the person's size. Two people who
+# cross are at 0.15 and more (rendered crossing of benchmarks.people); doubles further apart are left to
+# `triangulate.people`, which knows where everybody is.
 SAME_SHARE = 0.06
 
 PEOPLE = 2

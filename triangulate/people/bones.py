@@ -20,7 +20,7 @@ BONES = (
     (("left_knee", "left_ankle"), ("right_knee", "right_ankle")),
 )
 # One person's median lengths differ by this share between two parts of a take, as other cameras see them in other
-# poses: 0.02 to 0.06 a bone (two rendered people and walk4, halves of the take compared).
+# poses: by 0.003 to 0.05 a bone, and the breadth of hips once by 0.1 (halves of the rendered crossing).
 SYSTEMATIC = 0.05
 # Detections err alike in neighbouring pictures: so many count as one.
 ALIKE = 5

@@ -22,8 +22,9 @@ DOUBLE_M = 0.3
 # Who was lost comes back where people can get to meanwhile; after long, anywhere.
 NEAR_M, WALK_M_S, ANYWHERE_S = 0.6, 1.5, 4.0
 # Two fragments are one person's if their bones are no more unlike (`bones.difference`) than this, and the way counts
-# this much: same persons are at 0.2 to 1.5, the two of the rendered crossing (10 % in height) at 3 and more.
-UNLIKE, WAY_COST = 2.5, 1.0
+# this much: halves of the rendered crossing are at 0.1 to 0.2 for one person, at 1.8 to 2.5 for the two, who differ
+# by a tenth in height.
+UNLIKE, WAY_COST = 1.5, 1.0
 # Encounters: nearer than this; the bones of this long before and after are compared, and exchanged only if that fits
 # better by this much.
 ENCOUNTER_M, ASIDE_S, CLEARLY = 0.8, 3.0, 3.0
