@@ -1,8 +1,8 @@
 """Two people who walk past each other, rendered from code: `benchmarks.people` detects and tells them apart.
 
 They walk along the room in opposite directions, 0.7 m apart: from the cameras at the sides one hides the other for most
-of the way, from those in front for a moment. One wears a striped red
-shirt and jeans and is 1.62 m tall; the other a green shirt and sand-coloured trousers, is fair, and 1.78 m tall.
+of the way, from those in front for a moment. One wears a striped red shirt and jeans and is 1.62 m tall; the other a
+green shirt and sand-coloured trousers, is fair, and 1.78 m tall.
 """
 
 from __future__ import annotations
