@@ -20,6 +20,7 @@ from session.commands import (
     convert,
     demo,
     doctor,
+    evaluate,
     export,
     fit,
     new,
@@ -27,6 +28,7 @@ from session.commands import (
     report,
     retarget,
     sync,
+    train,
     triangulate,
     view,
 )
@@ -63,7 +65,7 @@ def _options(
 
 COMMANDS = (
     *(new, board, sync, calibrate, cameras, check, process, report, view, export, retarget),
-    *(demo, doctor, triangulate, clean, fit, convert),
+    *(demo, doctor, triangulate, clean, fit, convert, train, evaluate),
 )
 """In the order of `--help`: the whole job, then the rest, then single stages."""
 

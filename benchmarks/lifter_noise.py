@@ -1,0 +1,334 @@
+"""How MediaPipe errs, in numbers: `python -m benchmarks.lifter_noise RENDERED REAL [-o noise.toml]`.
+
+Fits the noise model of `lift.noise`. RENDERED is a processed session of `clapcap demo` (its take's keypoints in 2D;
+the truth ships with the package); REAL is a folder with `cameras.toml` and each camera's keypoints of a real take,
+whose triangulation is the truth. The bias is fitted to the rendered people alone: triangulated points have the
+detector's own bias.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from rich.console import Console
+from rich.table import Table
+
+from calib.cameras import Camera, CameraGroup
+from calib.interchange import load_cameras
+from lift.bodies import torso_axes
+from lift.geometry import turn_ahead
+from lift.points import LEGS_TOLD, MIRROR, POINTS, STATURE_M, root, stature
+from session.truth import Truth
+from skeleton.formats.npz import load_keypoints2d
+from skeleton.joint_sets import load_joint_set, map_keypoints2d
+from skeleton.keypoints import Keypoints2D
+from triangulate.triangulate import triangulate
+
+Array = npt.NDArray[np.float64]
+
+LAGS_S = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15])
+VARIANCE_OF_LOG_NORMAL = np.pi**2 / 8
+"""Of log |x|, x normal: what is beyond it is the wandering of the size."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """One camera's detections beside the truth.
+
+    error_m (frames, points, 2): in the picture, metres at the subject, of a body of standard height; truth_m (frames,
+    points, 3) in the camera's frame, scaled alike; world_error_m (frames, points, 3) about the hips along the ray;
+    NaN: none.
+    """
+
+    name: str
+    rate_hz: float
+    truth_m: Array
+    ray: Array
+    error_m: Array
+    confidence: Array
+    world_error_m: Array
+    with_bias: bool
+
+
+def pair(name: str, seen: Keypoints2D, truth_m: Array, camera: Camera, with_bias: bool) -> Pair:
+    """Put detections beside the truth (frames, points of body18, 3), metres, world."""
+    seen = map_keypoints2d(seen, load_joint_set("body18"))
+    cam = camera.to_camera(truth_m)
+    scale = STATURE_M / float(np.nanmedian(stature(cam)))
+    cam = cam * scale
+    ray = camera.undistort(seen.xy_px)
+    error = ray * cam[..., 2:] - cam[..., :2]
+    assert seen.world_m is not None
+    hips = root(cam)
+    turn = turn_ahead(hips[:, :2] / hips[:, 2:])
+    true_pose = np.einsum("fij,fpj->fpi", turn, cam - hips[:, None])
+    world = seen.world_m - root(seen.world_m)[:, None]
+    known = np.isfinite(true_pose) & np.isfinite(world)
+    size = (true_pose[known] * world[known]).sum() / (world[known] ** 2).sum()
+    rate = 1 / float(np.median(np.diff(seen.time_s)))
+    return Pair(name, rate, cam, ray, error, seen.confidence, size * world - true_pose, with_bias)
+
+
+def rendered_pairs(session: Path) -> list[Pair]:
+    """Return the cameras of the rendered example."""
+    truth = Truth.load(Path(str(resources.files("session") / "example" / "truth.npz")))
+    with np.load(Path(str(resources.files("session") / "example" / "truth.npz")), allow_pickle=False) as file:
+        size = tuple(int(n) for n in file["image_size_px"])
+        lenses = list(zip(file["matrix"], file["distortion"], strict=True))
+    names = list(truth.joint_names)
+    points = {point: truth.joints_xyz_m[:, names.index(point)] for point in POINTS if point in names}
+    points["head"] = truth.joints_xyz_m[:, [names.index("left_ear"), names.index("right_ear")]].mean(axis=1)
+    paths = np.stack([points[point] for point in POINTS], axis=1)
+    pairs = []
+    for place, name in enumerate(truth.camera_names):
+        matrix, distortion = lenses[place]
+        camera = Camera(name, (size[0], size[1]), matrix, distortion, truth.T_cam_world[place])
+        seen = load_keypoints2d(session / "results" / "dance" / "keypoints2d" / f"{name}.npz")
+        time_s = truth.offset_s["dance"][place] + truth.rate["dance"][place] * seen.time_s
+        pairs.append(pair(f"rendered {name}", seen, at(paths, truth.joints_time_s, time_s), camera, True))
+    return pairs
+
+
+def at(paths: Array, path_time_s: Array, time_s: Array) -> Array:
+    """Return paths (frames, points, 3) at other times; NaN beyond their ends."""
+    flat = paths.reshape(len(paths), -1)
+    moved = [np.interp(time_s, path_time_s, column, left=np.nan, right=np.nan) for column in flat.T]
+    return np.stack(moved, axis=1).reshape(len(time_s), *paths.shape[1:])
+
+
+def real_pairs(folder: Path) -> list[Pair]:
+    """Return the cameras of a real take, with its triangulation as the truth."""
+    cameras: CameraGroup = load_cameras(folder / "cameras.toml")
+    views = {name: load_keypoints2d(folder / f"{name}.npz") for name in cameras.names}
+    found = triangulate(views, cameras).keypoints
+    points = {name: found.xyz_m[:, place] for place, name in enumerate(found.names)}
+    points["head"] = (points["left_ear"] + points["right_ear"]) / 2
+    truth = np.stack([points[point] for point in POINTS], axis=1)
+    return [pair(f"real {name}", view, truth, cameras[name], False) for name, view in views.items()]
+
+
+def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, object]]]:
+    """Return the scalars and the tables by point of the noise model."""
+    swapped = [swapped_legs(p) for p in pairs]
+    lag_s = fit_lag(pairs)
+    bias, bias_spread = fit_bias(pairs, swapped)
+    rests, clips = [], []
+    for p, swap in zip(pairs, swapped, strict=True):
+        rest = np.where(swap[:, None, None], np.nan, p.error_m - (predicted_bias(p, bias) if p.with_bias else 0))
+        clip = np.nanmean(rest, axis=0)
+        clips.append(clip)
+        rests.append(rest - clip)
+    log_size = [np.log(np.maximum(np.abs(rest), 1e-4)) for rest in rests]
+    spread = np.concatenate([(logs - np.nanmedian(logs, axis=0)).ravel() for logs in log_size])
+    spread = spread[np.isfinite(spread)]
+    # The logarithm of small errors scatters widely and says nothing of tails: the upper half is measured, and mirrored.
+    upper = spread[spread > 0]
+    normal_upper = np.log(np.abs(np.random.default_rng(0).standard_normal(200_000)))
+    normal_upper = normal_upper - np.median(normal_upper)
+    excess = float(np.mean(upper**2) - np.mean(normal_upper[normal_upper > 0] ** 2))
+    tail = float(np.sqrt(max(excess, 0.0)))
+    size = [np.nanmean(logs, axis=-1) for logs in log_size]
+    scalars = {
+        "bias_spread": bias_spread,
+        "correlation_s": lasting(rests, [p.rate_hz for p in pairs], (0.0, 0.1)),
+        "tail": tail,
+        "tail_s": lasting([s - np.nanmean(s, axis=0) for s in size], [p.rate_hz for p in pairs], (0.1, 0.4)),
+        "lag_s": lag_s,
+        "swaps_per_s": events([s[:, None] for s in swapped], pairs)[0],
+        "swap_s": events([s[:, None] for s in swapped], pairs)[1],
+    }
+    lost = [p.confidence < LOST_CONFIDENCE for p in pairs]
+    scalars["dropouts_per_s"], scalars["dropout_s"] = events(lost, pairs)
+    slope, rest_spread = fit_confidence(size, [p.confidence for p in pairs], tail)
+    scalars |= {"confidence_slope": slope, "confidence_spread": rest_spread}
+    worlds = [np.where(s[:, None, None], np.nan, p.world_error_m) for p, s in zip(pairs, swapped, strict=True)]
+    world_clips = [np.nanmean(world, axis=0) for world in worlds]
+    world_rests = [world - clip for world, clip in zip(worlds, world_clips, strict=True)]
+    scalars["world_correlation_s"] = lasting(world_rests, [p.rate_hz for p in pairs], (0.0, 0.2))
+    stacked, confidence = np.concatenate(rests), np.concatenate([p.confidence for p in pairs])
+    world_stack = np.concatenate(world_rests)
+    tables: dict[str, dict[str, object]] = {
+        "bias_m": {name: [float(v) for v in vector] for name, vector in bias.items()},
+        "clip_m": by_name(np.stack(clips), lambda v: float(np.sqrt(np.nanmean(v**2)))),
+        "sigma_m": by_name(stacked, lambda v: float(np.nanmedian(np.abs(v)) / 0.6745)),
+        "confidence": by_name(confidence[..., None], lambda v: float(np.nanmean(v))),
+        "world_lateral_m": by_name(world_stack[..., :2], lambda v: float(np.sqrt(np.nanmean(v**2)))),
+        "world_depth_m": by_name(world_stack[..., 2:], lambda v: float(np.sqrt(np.nanmean(v**2)))),
+        "world_clip_m": by_name(np.stack(world_clips), lambda v: float(np.sqrt(np.nanmean(v**2)))),
+    }
+    return scalars, tables
+
+
+LOST_CONFIDENCE = 0.1
+"""MediaPipe gives every point a place; below this visibility the place is a guess, and users of it drop it."""
+
+
+def names_once() -> list[str]:
+    """Return the points without their side, in order."""
+    return list(dict.fromkeys(point.removeprefix("left_").removeprefix("right_") for point in POINTS))
+
+
+def places(name: str) -> list[int]:
+    """Return where a point of either side is."""
+    return [k for k, point in enumerate(POINTS) if point.removeprefix("left_").removeprefix("right_") == name]
+
+
+def by_name(values: Array, measure) -> dict[str, object]:  # type: ignore[no-untyped-def] # a lambda of arrays
+    """Measure values (.., points, n) of both sides together; points nobody gave get the median of the others."""
+    found = {name: measure(values[..., places(name), :]) for name in names_once()}
+    middle = float(np.median([v for v in found.values() if np.isfinite(v)]))
+    return {name: v if np.isfinite(v) else middle for name, v in found.items()}
+
+
+def swapped_legs(p: Pair) -> npt.NDArray[np.bool_]:
+    """Return the frames in which knees and ankles fit far better with sides exchanged."""
+    legs = LEGS_TOLD
+    straight = np.linalg.norm(p.error_m[:, legs], axis=-1).mean(axis=1)
+    crossed = p.ray[:, MIRROR][:, legs] * p.truth_m[:, legs, 2:] - p.truth_m[:, legs, :2]
+    mirrored = np.linalg.norm(crossed, axis=-1).mean(axis=1)
+    swapped: npt.NDArray[np.bool_] = (straight > 0.08) & (mirrored < 0.5 * straight)
+    return swapped
+
+
+def fit_lag(pairs: Sequence[Pair]) -> float:
+    """Return the time constant of the low pass that brings the truth nearest to the detections."""
+    scores = []
+    for lag in LAGS_S:
+        rest = []
+        for p in pairs:
+            if not p.with_bias:  # triangulated points lag as the detections do
+                continue
+            keep = np.exp(-1 / (p.rate_hz * lag)) if lag > 0 else 0.0
+            smooth = p.truth_m[..., :2].copy()
+            for frame in range(1, len(smooth)):  # each frame depends on the one before
+                mixed = keep * smooth[frame - 1] + (1 - keep) * smooth[frame]
+                smooth[frame] = np.where(np.isfinite(mixed), mixed, smooth[frame])
+            error = p.error_m + p.truth_m[..., :2] - smooth
+            rest.append(np.nanmedian(np.abs(error - np.nanmedian(error, axis=0))))
+        scores.append(np.mean(rest))
+    return float(LAGS_S[int(np.argmin(scores))])
+
+
+def predicted_bias(p: Pair, bias: dict[str, Array]) -> Array:
+    """Return what a bias in the trunk's axes is in the picture (frames, points, 2)."""
+    axes = torso_axes(p.truth_m)
+    vectors = np.stack([bias[point.removeprefix("left_").removeprefix("right_")] for point in POINTS])
+    outwards = np.array([-1.0 if point.startswith("right") else 1.0 for point in POINTS])
+    vectors = vectors * np.stack([outwards, np.ones(len(POINTS)), np.ones(len(POINTS))], axis=-1)
+    moved: Array = np.einsum("fij,pj->fpi", axes, vectors)[..., :2]
+    return moved
+
+
+def fit_bias(pairs: Sequence[Pair], swapped: Sequence[npt.NDArray[np.bool_]]) -> tuple[dict[str, Array], float]:
+    """Return each point's bias (3,) in the trunk's axes, by least squares, and how it differs between cameras."""
+    bias: dict[str, Array] = {}
+    apart = []
+    for name in names_once():
+        own = []
+        for p, swap in zip(pairs, swapped, strict=True):
+            if not p.with_bias:
+                continue
+            rows, values = [], []
+            axes = torso_axes(p.truth_m)
+            for place in places(name):
+                side = np.array([-1.0 if POINTS[place].startswith("right") else 1.0, 1.0, 1.0])
+                good = ~swap & np.isfinite(p.error_m[:, place]).all(axis=1) & np.isfinite(axes).all(axis=(1, 2))
+                rows.append((axes[good, :2] * side).reshape(-1, 3))
+                values.append(p.error_m[good, place].reshape(-1))
+            own.append((np.concatenate(rows), np.concatenate(values)))
+        A, b = np.concatenate([rows for rows, _ in own]), np.concatenate([values for _, values in own])
+        prior = 0.02 * len(b) * np.eye(3)  # directions that no camera saw across stay near 0
+        bias[name] = np.linalg.solve(A.T @ A + prior, A.T @ b)
+        for rows, values in own:
+            along = rows @ bias[name]
+            apart.append(float((along @ values) / max(along @ along, 1e-9)))
+    return bias, float(np.clip(np.std(apart), 0.1, 1.0))
+
+
+def lasting(values: Sequence[Array], rates_hz: Sequence[float], lags_s: tuple[float, float]) -> float:
+    """Return the time constant by which the correlation falls between two lags."""
+    correlation = []
+    for lag_s in lags_s:
+        products, squares = 0.0, 0.0
+        for value, rate in zip(values, rates_hz, strict=True):
+            lag = round(lag_s * rate)
+            product = value[lag:] * value[: len(value) - lag]
+            products += float(np.nansum(product)) / max(np.isfinite(product).sum(), 1)
+            squares += float(np.nanmean(value**2))
+        correlation.append(products / squares)
+    ratio = np.clip(correlation[1] / correlation[0], 0.01, 0.99)
+    return float(-(lags_s[1] - lags_s[0]) / np.log(ratio))
+
+
+def events(on: Sequence[npt.NDArray[np.bool_]], pairs: Sequence[Pair]) -> tuple[float, float]:
+    """Return how often something begins, a second, and how long it lasts on average; with one more of a frame each."""
+    seconds = sum(now.size / p.rate_hz for now, p in zip(on, pairs, strict=True))
+    going = sum(float(now.sum()) / p.rate_hz for now, p in zip(on, pairs, strict=True))
+    begins = sum(int((now[1:] & ~now[:-1]).sum() + now[0].sum()) for now in on)
+    return (begins + 1) / seconds, max((going + 1 / 30) / (begins + 1), 1 / 30)
+
+
+def fit_confidence(size: Sequence[Array], confidence: Sequence[Array], tail: float) -> tuple[float, float]:
+    """Return how much confidence falls per e-fold of an error's size, and the deviation of what is left."""
+    x = np.concatenate([(s - np.nanmean(s, axis=0)).ravel() for s in size])
+    y = np.concatenate([(c - np.nanmean(c, axis=0)).ravel() for c in confidence])
+    good = np.isfinite(x) & np.isfinite(y)
+    # What two axes' logarithms scatter by themselves is no size: the slope is over the size's own variance.
+    slope = -float(np.mean(x[good] * y[good])) / max(tail**2, 1e-3)
+    slope = float(np.clip(slope, 0.0, 0.5))
+    return slope, float(np.sqrt(max(np.var(y[good]) - (slope * tail) ** 2, 1e-4)))
+
+
+def write(path: Path, scalars: dict[str, float], tables: dict[str, dict[str, object]], names: Sequence[str]) -> None:
+    lines = [
+        "# How MediaPipe's pose landmarks err; `lift.noise.NoiseModel` says what each number means.",
+        "# Written by benchmarks/lifter_noise.py from the rendered example and a real take of four views. Metres of "
+        "a body",
+        "# of 1.75 m. `outside` and `lost_outside` are not fitted: no recording that was at hand cuts people off.",
+        "",
+        *(f"{name} = {value:.4g}" for name, value in scalars.items()),
+        "outside = 2.5",
+        "lost_outside = 0.35",
+    ]
+    for name, table in tables.items():
+        lines += ["", f"[{name}]"]
+        for point, value in table.items():
+            shown = "[" + ", ".join(f"{v:.4f}" for v in value) + "]" if isinstance(value, list) else f"{value:.4f}"
+            lines.append(f"{point} = {shown}")
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("rendered", type=Path, help="a processed session of `clapcap demo`")
+    parser.add_argument("real", type=Path, help="cameras.toml and a real take's keypoints in 2D")
+    parser.add_argument("-o", "--output", type=Path, default=Path("lift/data/noise.toml"))
+    arguments = parser.parse_args()
+    pairs = rendered_pairs(arguments.rendered) + real_pairs(arguments.real)
+    scalars, tables = fit(pairs)
+    write(arguments.output, scalars, tables, [p.name for p in pairs])
+    console = Console()
+    table = Table(title="Errors of points in the picture, mm of a body of 1.75 m")
+    for column in ("point", "bias out, up, front", "stays", "comes and goes", "own 3D across, along"):
+        table.add_column(column, justify="left" if column == "point" else "right")
+    for name in names_once():
+        bias = tables["bias_m"][name]
+        assert isinstance(bias, list)
+        table.add_row(
+            name,
+            ", ".join(f"{1000 * v:.0f}" for v in bias),
+            *(f"{1000 * float(str(tables[key][name])):.0f}" for key in ("clip_m", "sigma_m")),
+            ", ".join(f"{1000 * float(str(tables[key][name])):.0f}" for key in ("world_lateral_m", "world_depth_m")),
+        )
+    console.print(table)
+    console.print({name: round(value, 4) for name, value in scalars.items()})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""Trained weights as safetensors, with what they need to be used.
+
+Importing this module imports torch: do so inside functions.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from clapcap.errors import FileFormatError
+from lift.model import Lifter, ModelSettings, build_model
+from lift.points import POINTS
+
+if TYPE_CHECKING:
+    from lift.learning import Learned
+
+FORMAT, VERSION = "clapcap-lifter", 1
+
+
+def save_weights(path: Path, learned: Learned, seed: int) -> None:
+    """Write the weights of a network that learned with that seed."""
+    from safetensors.torch import save_file
+
+    metadata = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "points": json.dumps(POINTS),
+        "model": json.dumps(asdict(learned.model.settings)),
+        "step": str(learned.best_step),
+        "validation_mm": f"{learned.best_mm:.2f}",
+        "seed": str(seed),
+    }
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in learned.model.state_dict().items()}
+    partial = path.with_name(f".partial-{path.name}")
+    save_file(tensors, str(partial), metadata)
+    os.replace(partial, path)
+
+
+def load_weights(path: Path) -> Lifter:
+    """Read a network, ready to lift.
+
+    Raises
+    ------
+    FileFormatError
+        The file is no lifter, of another version, or damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(str(path), framework="pt") as file:
+            metadata = file.metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"format is {metadata.get('format')!r}, needed {FORMAT!r}")
+            if metadata.get("version") != str(VERSION):
+                raise ValueError(f"version is {metadata.get('version')}, this clapcap reads {VERSION}")
+            if tuple(json.loads(metadata["points"])) != POINTS:
+                raise ValueError("it lifts other points")
+            model = build_model(ModelSettings(**json.loads(metadata["model"])))
+            model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 # no mapping
+    except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise FileFormatError(f"{path}: no lifter's weights that can be read: {error}.") from error
+    return model.eval()
