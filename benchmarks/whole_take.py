@@ -149,7 +149,7 @@ def coverage() -> list[Row]:
     """Compare reported deviations with errors, where the detector's errors are white and where they last."""
     rows = []
     for last_s in (0.0, 0.1, 0.5):
-        for cameras in (2, 4):
+        for cameras in (3, 4):
             rng = np.random.default_rng(cameras)
             take = make_take(rng, 600, cameras)
             result = triangulate(detect(take, rng, last_s).views(take), take.cameras)
