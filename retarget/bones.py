@@ -16,6 +16,7 @@ from retarget.observations import Observations
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
+Mask = npt.NDArray[np.bool_]
 
 SHAPE_FRAMES = 200
 """So many frames of a take, spread over it, tell the shape: 100 sightings bring 10 mm down to 1 mm."""
@@ -349,28 +350,29 @@ def _shape_step(
     """Return the Gauss-Newton steps of shape (size,) and poses (frames, dofs), and the shape's information."""
     model, kinematics = problem.model, problem.model.kinematics
     mean, std = model.prior(problem.scale)
-    by_piece, pieces, share = model.twists(placed)
-    twists = np.concatenate([pose_twists(kinematics, placed), by_piece], axis=1)
-    body = np.concatenate([kinematics.dof_body, pieces])
+    turns, turned = pose_twists(kinematics, placed), kinematics.dof_body
+    grows, grown, share = model.twists(placed)
     sums = Composite(kinematics, poses.root_m, points, problem.hanging, data.gradient, data.information)
-    products = sums.products(twists, body, twists)
-    hangs = within(kinematics, problem.hanging, body, body)
-    products = np.where(hangs, products, np.where(hangs.T, products.swapaxes(1, 2), 0.0))
-    slope = sums.gradient(twists, body)
-    dofs = kinematics.dofs
+    slope = sums.gradient(turns, turned)
     neutral, stiffness = _pose_prior(kinematics, len(poses.root_m))
     flat = kinematics.vector(poses)
-    gradient = slope[:, :dofs] + stiffness * (flat - neutral)
-    pose_pose = products[:, :dofs, :dofs] + np.diag(stiffness)
+    gradient = slope + stiffness * (flat - neutral)
+    pose_pose = _whole(sums.products(turns, turned, turns), within(kinematics, problem.hanging, turned, turned))
+    pose_pose += np.diag(stiffness)
+    inner = within(kinematics, problem.hanging, turned, grown)
+    outer = within(kinematics, problem.hanging, grown, turned)
+    crossed = sums.products(turns, turned, grows) * inner
+    crossed += (sums.products(grows, grown, turns) * outer).swapaxes(1, 2)
+    piece_piece = _whole(sums.total(grows, grown), within(kinematics, problem.hanging, grown, grown))
+    shape_shape = share.T @ piece_piece @ share + np.diag(1.0 / std**2)
+    shape_gradient = sums.gradient(grows, grown).sum(axis=0) @ share + (parameters - mean) / std**2
     # Angles that stand at a limit and want to pass it stay there in this step.
     held = ((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0))
     gradient = np.where(held, 0.0, gradient)
     pose_pose = np.where(held[:, :, None] | held[:, None, :], 0.0, pose_pose)
-    diagonal = np.arange(dofs)
+    diagonal = np.arange(kinematics.dofs)
     pose_pose[:, diagonal, diagonal] += np.where(held, 1.0, damping * (1.0 + pose_pose[:, diagonal, diagonal]))
-    pose_shape = np.where(held[:, :, None], 0.0, products[:, :dofs, dofs:] @ share)
-    shape_shape = share.T @ products[:, dofs:, dofs:].sum(axis=0) @ share + np.diag(1.0 / std**2)
-    shape_gradient = slope[:, dofs:].sum(axis=0) @ share + (parameters - mean) / std**2
+    pose_shape = np.where(held[:, :, None], 0.0, crossed @ share)
     # Eliminate the poses (Schur complement).
     solved = np.linalg.solve(pose_pose, np.concatenate([pose_shape, gradient[:, :, None]], axis=2))
     reduced: Array = shape_shape - np.tensordot(pose_shape, solved[:, :, :-1], axes=([0, 1], [0, 1]))
@@ -379,3 +381,10 @@ def _shape_step(
     )
     pose_step = -solved[:, :, -1] - solved[:, :, :-1] @ change
     return change, pose_step, reduced
+
+
+def _whole(products: Array, inside: Mask) -> Array:
+    """Return symmetric matrices (..., n, n) of products that hold where the first body is `inside` the second."""
+    lower = products * inside
+    whole: Array = lower + (products * (inside & ~inside.T)).swapaxes(-1, -2)
+    return whole

@@ -119,6 +119,12 @@ class Composite:
         products: Array = carried @ others.swapaxes(1, 2)
         return products
 
+    def total(self, twists: Array, body: Indices) -> Array:
+        """Return the sum (n, n) over frames of what `products` gives of a list of motions with itself."""
+        carried = (self.matrix[:, body] @ twists[..., None])[..., 0]
+        summed: Array = np.tensordot(carried, twists, axes=([0, 2], [0, 2]))
+        return summed
+
 
 def _hangs(kinematics: Kinematics, hanging: Hanging) -> Mask:
     """Return (2 joints, points), which points turn with each joint, and which move with the growth of its offset."""

@@ -31,6 +31,7 @@ _SPEED_BELOW, _SPEED_ABOVE = 0.12, 0.3
 _HEIGHT_BELOW, _HEIGHT_ABOVE = 0.035, 0.06
 """Metres above the ground, likewise: heels lift by more than 0.06 m before they leave."""
 
+_FEWEST_FRAMES = 3
 _SHORTEST_S = 0.1
 """Of a run, the shortest contact of a foot is about so long."""
 
@@ -98,9 +99,9 @@ class Contacts:
         }
 
     def held(self, points: Array) -> tuple[float, float]:
-        """Return how far standing points (frames, points, 3) stray from their mean places, and how far any sinks."""
+        """Return how far standing points (frames, points, 3) stray from their places, and how far any sinks."""
         strayed = [
-            float(np.linalg.norm(points[begin:end, point] - points[begin:end, point].mean(axis=0), axis=1).max())
+            float(np.linalg.norm(points[begin:end, point] - self.place_m[begin:end, point], axis=1).max())
             for point in range(len(self.names))
             for begin, end in self._contacts(point)
         ]
@@ -114,6 +115,19 @@ class Contacts:
             for begin, end in self._contacts(point):
                 place[begin:end, point, :2] = points[begin:end, point, :2].mean(axis=0)
         return replace(self, place_m=place)
+
+    def kept(self, points: Array, room_m: float) -> Contacts:
+        """Return the contacts without the frames in which a point (frames, points, 3) is not held within a distance.
+
+        Points of one foot that contradict each other cannot all be held: one of them does not stand.
+        """
+        strayed = np.linalg.norm(points - self.place_m, axis=-1) > room_m
+        standing = self.standing & ~strayed
+        for point in range(len(self.names)):
+            for begin, end in runs(standing[:, point]):
+                if end - begin < _FEWEST_FRAMES:
+                    standing[begin:end, point] = False
+        return replace(self, standing=standing, place_m=np.where(standing[..., None], self.place_m, 0.0))
 
     def _contacts(self, point: int) -> Iterator[tuple[int, int]]:
         """Yield the contacts (begin, end) of a point: neighbours at different places are two."""
@@ -261,7 +275,7 @@ def _settled(path: Array, begin: int, end: int) -> Iterator[tuple[int, int]]:
 def _stays(path: Array, time_s: Array, first: int, last: int) -> bool:
     """Return whether a stretch is long enough for a contact, and its point does not drift."""
     duration = float(time_s[last - 1] - time_s[first])
-    if last - first < 3 or duration < _SHORTEST_S:
+    if last - first < _FEWEST_FRAMES or duration < _SHORTEST_S:
         return False
     t = time_s[first:last] - time_s[first:last].mean()
     slope = (t[:, None] * path[first:last]).sum(axis=0) / (t * t).sum()

@@ -33,6 +33,10 @@ _MIN_FRAMES = 3
 _MIN_LANDMARK_SHARE = 0.25
 """Of the joint set's landmarks, so many must be seen in some frame: the torso and two limbs, say."""
 
+_HELD_M = 0.005
+"""A point that stands is held within so much of its place, after so many rounds at most of finding the place."""
+_ROUNDS = 3
+
 _ROUGHLY = 0.02
 """Convergence of fits that only lead to the next."""
 
@@ -206,15 +210,21 @@ def _fit(
         fit = fit_shape(kinematics, inside, solution.poses, bones, looks, levels, fit)
         problem = replace(problem, shape=fit.shape)
         flat = solve_take(replace(problem, ground=levels), solution.poses, converged=_ROUGHLY)
-        contacts = contacts.at(_soles(problem, flat.poses, scale))
-        ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
-        problem = replace(problem, ground=ground)
-        again = solve_take(
-            problem,
-            flat.poses,
-            lambda done, _: progress(frames + int(half + done / 2), 2 * frames),
-        )
-        solution = replace(again, steps=max(solution.steps, again.steps))
+        contacts, steps = contacts.at(_soles(problem, flat.poses, scale)), solution.steps
+        # Places of a foot's points must fit the foot: those where a first solution puts them do.
+        for _ in range(_ROUNDS):
+            ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
+            problem = replace(problem, ground=ground)
+            solution = solve_take(
+                problem, flat.poses, lambda done, _: progress(frames + int(half + done / 2), 2 * frames)
+            )
+            steps, flat = max(steps, solution.steps), solution
+            soles = _soles(problem, solution.poses, scale)
+            if contacts.held(soles)[0] < _HELD_M / 2:
+                break
+            contacts = contacts.at(soles)
+        contacts = contacts.kept(soles, _HELD_M)
+        solution = replace(solution, steps=steps)
     inside_frame = np.clip(np.arange(frames) - span.start, 0, span.stop - span.start - 1)
     inside_take = np.arange(frames) == inside_frame + span.start
     poses = solution.poses[inside_frame]

@@ -121,5 +121,5 @@ def test_the_floor_under_standing_feet_is_found_without_a_calibration(squats, hu
     report = fit_motion(keypoints, humanoid).report
     assert report.floor_from == "feet"
     assert report.floor_m == pytest.approx(0.25, abs=0.01)
-    assert report.skating_m < 0.003
+    assert report.skating_m <= 0.005
     assert set(report.contact_spans_s) == set(person.kinematics.contacts)

@@ -185,7 +185,19 @@ def test_npz_keeps_motions(folder: Path, take: Keypoints3D, seed: int):
     )
     path = folder / "motion.npz"
     npz.save_motion(path, motion)
+    assert npz.load_motion(path).sigma_m is None
+    motion = replace(
+        motion,
+        sigma_m=rng.uniform(size=(frames, joints)),
+        inferred=rng.random((frames, joints)) < 0.5,
+        contact_names=("left_heel", "right_heel"),
+        contact=rng.random((frames, 2)) < 0.5,
+    )
+    npz.save_motion(path, motion)
     loaded = npz.load_motion(path)
+    assert loaded.contact_names == motion.contact_names
+    for what in ("sigma_m", "inferred", "contact"):
+        np.testing.assert_array_equal(getattr(loaded, what), getattr(motion, what))
     assert loaded.joint_names == motion.joint_names
     for what in ("parents", "rest_offset_m", "rotation_xyzw", "root_m", "time_s"):
         np.testing.assert_array_equal(getattr(loaded, what), getattr(motion, what))
