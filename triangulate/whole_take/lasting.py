@@ -111,4 +111,5 @@ def measure_memory(cameras: CameraGroup, xy_px: Array, sigma_px: Array, xyz_m: A
 def _taper(lags: int) -> Array:
     """Return what correlations are multiplied by, so that they end smoothly: 1 up to half the lags, then a cosine."""
     share = np.arange(1, lags + 1) / (lags + 1)
-    return 0.5 + 0.5 * np.cos(np.pi * np.clip(2 * share - 1, 0, 1))
+    taper: Array = 0.5 + 0.5 * np.cos(np.pi * np.clip(2 * share - 1, 0, 1))
+    return taper
