@@ -250,7 +250,8 @@ def _settings(take: Recording, shared: Manifest, manifest: Manifest) -> list[tup
     ):
         used = {
             key: value
-            for key, value in (shared.settings(stage) | manifest.settings(stage)).items()
+            # Sorted: a manifest that is read again is in another order than the one just written.
+            for key, value in sorted((shared.settings(stage) | manifest.settings(stage)).items())
             if key != "clocks" and value is not None
         }
         if used:
