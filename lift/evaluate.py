@@ -23,7 +23,7 @@ from lift.mocap.archives import Motions
 from lift.model import Lifter
 from lift.noise import NoiseModel
 from lift.points import STATURE_M, root
-from lift.weights import load_weights
+from lift.weights_file import load_weights
 
 Array = npt.NDArray[np.float32]
 

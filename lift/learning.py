@@ -90,6 +90,7 @@ class Learning:
         validation: list[Batch],
         progress: Progress = silent,
         note: Callable[[int, dict[str, float]], None] = lambda step, values: None,
+        keep: Callable[[Learned], None] = lambda learned: None,
     ) -> Learned:
         """Learn until all steps are made or the validation says that it is enough.
 
@@ -103,6 +104,8 @@ class Learning:
             Is told the steps.
         note
             Is told losses and validations, by step: for TensorBoard.
+        keep
+            Is given the network whenever a validation was better than all before.
         """
         every = self.settings.validation.every
         with _losses(self.folder / LOSSES, self.step) as write, _made_ahead(train, self.step, self.settings) as batches:
@@ -114,6 +117,8 @@ class Learning:
                     note(self.step, values)
                 if self.step % every == 0 or self.step == self.steps:
                     note(self.step, {"validation_mm": self._validate(validation)})
+                    if self.best_step == self.step:
+                        keep(self.learned())
                 if self.step % self.settings.run.checkpoint_every == 0 or self.finished:
                     write.flush()
                     save_checkpoint(self.folder / CHECKPOINT, self._state())

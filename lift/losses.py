@@ -32,8 +32,8 @@ class LossWeights:
 class Targets:
     """The truth of a batch.
 
-    joints_m (windows, frames, points, 3) and root_code (windows, frames, 3), NaN not known; contact (windows, frames, 2):
-    1, 0 or -1 not known.
+    joints_m (windows, frames, points, 3) and root_code (windows, frames, 3), NaN not known; contact (windows,
+    frames, 2): 1, 0 or -1 not known.
     """
 
     joints_m: Tensor

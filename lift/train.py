@@ -1,4 +1,4 @@
-"""A training run: the network and its baselines, in one folder that can be left at any time and gone on with.
+"""A training run: the baselines and the network, in one folder that can be left at any time and gone on with.
 
     RUN/settings.toml            what the run was begun with
     RUN/linear.safetensors       the per-frame linear baseline, a least-squares fit
@@ -29,7 +29,7 @@ from lift.mocap.archives import Motions
 from lift.model import ModelSettings
 from lift.noise import load_noise
 from lift.settings import TrainingSettings, dump_settings
-from lift.weights import save_weights
+from lift.weights_file import save_weights
 
 SETTINGS, LINEAR, RESIDUAL, LIFTER = "settings.toml", "linear", "residual", "lifter"
 
@@ -52,7 +52,7 @@ def train(
     folder: Path,
     progress: Callable[[str], Progress] = lambda what: silent,
 ) -> Run:
-    """Train the network, then its baselines; go on where a run in this folder was left.
+    """Train the baselines, then the network; go on where a run in this folder was left.
 
     Parameters
     ----------
@@ -63,7 +63,7 @@ def train(
     folder
         The run; made if it is not there.
     progress
-        Gives for each part's name ("lifter", "residual", "linear") what is told its progress.
+        Gives for each part's name ("linear", "residual", "lifter") what is told its progress.
 
     Raises
     ------
@@ -80,23 +80,26 @@ def train(
         return Sampler(motions, split, settings.windows, settings.cameras, noise, world, 3 * settings.run.seed + offset)
 
     def learn(name: str, model: ModelSettings, steps: int) -> Learned:
-        world = model.world_landmarks
-        validation = sampler("val", _VALIDATION_SEED, world)
+        validation = sampler("val", _VALIDATION_SEED, model.world_landmarks)
         batches: list[Batch] = [validation.batch(number) for number in range(settings.validation.batches)]
         learning = Learning(settings, model, steps, folder / name)
         if learning.finished:
             return learning.learned()
-        with _Board(folder / name / "tensorboard", learning.step) as board:
-            return learning.run(sampler("train", 0, world), batches, progress(name), board)
 
-    lifter = learn(LIFTER, settings.model, settings.run.steps)
-    save_weights(folder / f"{LIFTER}.safetensors", lifter, settings.run.seed)
-    _write(folder / f"{LIFTER}.md", training_card(lifter, settings, motions))
-    residual = learn(RESIDUAL, residual_settings(settings), settings.baselines.residual_steps)
-    save_weights(folder / f"{RESIDUAL}.safetensors", residual, settings.run.seed)
+        def keep(learned: Learned) -> None:
+            save_weights(folder / f"{name}.safetensors", learned, settings.run.seed)
+            if name == LIFTER:
+                _write(folder / f"{LIFTER}.md", training_card(learned, settings, motions))
+
+        with _Board(folder / name / "tensorboard", learning.step) as board:
+            train_sampler = sampler("train", 0, model.world_landmarks)
+            return learning.run(train_sampler, batches, progress(name), board, keep)
+
     if not (folder / f"{LINEAR}.safetensors").is_file():
-        model = fit_linear(sampler("train", _LINEAR_SEED, False), settings.baselines.linear_batches, progress(LINEAR))
-        save_weights(folder / f"{LINEAR}.safetensors", Learned(model, 0, 0, float("nan"), False), settings.run.seed)
+        fitted = fit_linear(sampler("train", _LINEAR_SEED, False), settings.baselines.linear_batches, progress(LINEAR))
+        save_weights(folder / f"{LINEAR}.safetensors", Learned(fitted, 0, 0, float("nan"), False), settings.run.seed)
+    residual = learn(RESIDUAL, residual_settings(settings), settings.baselines.residual_steps)
+    lifter = learn(LIFTER, settings.model, settings.run.steps)
     return Run(lifter, residual, settings)
 
 

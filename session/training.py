@@ -19,8 +19,8 @@ CACHE = "cache"
 
 NAMES = {
     "lifter": "this network",
-    "residual": "per frame, residual (Martinez et al. 2017)",
-    "linear": "per frame, linear",
+    "residual": "residual, per frame",
+    "linear": "linear, per frame",
 }
 
 
@@ -92,7 +92,7 @@ def evaluate_lifter(
 
 def print_evaluation(found: Evaluation, terminal: Terminal) -> None:
     """Print the table of all frames, and the lifter's by activity beside the linear baseline's."""
-    header = ["method", "PA-MPJPE mm", "N-MPJPE mm", "MPJPE mm", "acceleration mm/frame²", "angles °"]
+    header = ["method", "PA-MPJPE mm", "N-MPJPE mm", "MPJPE mm", "accel. mm/f²", "angles °"]
     rows = [
         [
             NAMES[name],

@@ -19,24 +19,26 @@ if TYPE_CHECKING:
     from lift.learning import Learned
 
 FORMAT, VERSION = "clapcap-lifter", 1
+ABOUT = "about"
+"""The key of the file's metadata under which what it is stands as JSON."""
 
 
 def save_weights(path: Path, learned: Learned, seed: int) -> None:
     """Write the weights of a network that learned with that seed."""
     from safetensors.torch import save_file
 
-    metadata = {
+    about = {
         "format": FORMAT,
-        "version": str(VERSION),
-        "points": json.dumps(POINTS),
-        "model": json.dumps(asdict(learned.model.settings)),
-        "step": str(learned.best_step),
-        "validation_mm": f"{learned.best_mm:.2f}",
-        "seed": str(seed),
+        "version": VERSION,
+        "points": POINTS,
+        "model": asdict(learned.model.settings),
+        "step": learned.best_step,
+        "validation_mm": round(learned.best_mm, 2),
+        "seed": seed,
     }
     tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in learned.model.state_dict().items()}
     partial = path.with_name(f".partial-{path.name}")
-    save_file(tensors, str(partial), metadata)
+    save_file(tensors, str(partial), {ABOUT: json.dumps(about)})  # one key: safetensors shuffles several
     os.replace(partial, path)
 
 
@@ -52,14 +54,12 @@ def load_weights(path: Path) -> Lifter:
 
     try:
         with safe_open(str(path), framework="pt") as file:
-            metadata = file.metadata() or {}
-            if metadata.get("format") != FORMAT:
-                raise ValueError(f"format is {metadata.get('format')!r}, needed {FORMAT!r}")
-            if metadata.get("version") != str(VERSION):
-                raise ValueError(f"version is {metadata.get('version')}, this clapcap reads {VERSION}")
-            if tuple(json.loads(metadata["points"])) != POINTS:
+            about = json.loads((file.metadata() or {})[ABOUT])
+            if (about["format"], about["version"]) != (FORMAT, VERSION):
+                raise ValueError(f"it is {about['format']} {about['version']}, this clapcap reads {FORMAT} {VERSION}")
+            if tuple(about["points"]) != POINTS:
                 raise ValueError("it lifts other points")
-            model = build_model(ModelSettings(**json.loads(metadata["model"])))
+            model = build_model(ModelSettings(**about["model"]))
             model.load_state_dict({name: file.get_tensor(name) for name in file.keys()})  # noqa: SIM118 # no mapping
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileFormatError(f"{path}: no lifter's weights that can be read: {error}.") from error
