@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
@@ -32,7 +33,7 @@ def check_what(what: str) -> None:
 
 def train_lifter(data: Path, output: Path, config: Path | None, cache: Path | None, terminal: Terminal) -> None:
     """Train in a folder, or go on there."""
-    _need_torch()
+    _ready_torch()
     from clapcap.progress import Progress
     from lift.mocap.archives import load_motions
     from lift.settings import load_settings
@@ -62,7 +63,7 @@ def evaluate_lifter(
     run: Path, data: Path, split: str, views: int, onnx: bool, cache: Path | None, terminal: Terminal
 ) -> None:
     """Print and write the table of a run: RUN/evaluation-SPLIT.json, and into the card for the test subjects."""
-    _need_torch()
+    _ready_torch()
     from lift.card import with_metrics
     from lift.evaluate import evaluate, load_methods
     from lift.mocap.archives import load_motions
@@ -122,8 +123,12 @@ def print_evaluation(found: Evaluation, terminal: Terminal) -> None:
     )
 
 
-def _need_torch() -> None:
+def _ready_torch() -> None:
+    """Import torch, whose threads then wait without turning: where others use the machine too, steps cost a third."""
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         import torch  # noqa: F401 # whether it is there
     except ImportError as error:
-        raise ClapcapError("Training needs torch: pip install clapcap[train]") from error
+        raise ClapcapError(
+            f"Training needs torch, which cannot be imported ({error}). Install clapcap again."
+        ) from error
