@@ -43,6 +43,16 @@ class TakeFiles:
     take: Recording | None
 
     @property
+    def cameras(self) -> Path | None:
+        """The cameras that the take was solved with, None where there are none."""
+        if self.session is None or self.take is None:
+            return None
+        from session.processing.cameras import take_cameras_file
+
+        path = take_cameras_file(self.session, self.take)
+        return path if path.exists() else None
+
+    @property
     def folder(self) -> Path:
         """Where exports go."""
         return self.motion.parent
@@ -103,7 +113,7 @@ def export_motion(source: Path, kind: str, target: Path | None, videos: bool, te
         return target
     stages = Stages(found.session, found.take, terminal)
     backgrounds = _backgrounds(found, stages) if kind == "blend" and videos else {}
-    cameras = [found.session.cameras_file] if kind == "blend" and found.session.cameras_file.exists() else []
+    cameras = [path for path in [found.cameras] if path is not None and kind == "blend"]
     stage = Stage(
         f"export {target.name}", [found.motion, *cameras, *backgrounds.values()], [target], {"videos": len(backgrounds)}
     )
@@ -139,13 +149,13 @@ def _run_blender(found: TakeFiles, kind: str, target: Path, backgrounds: Mapping
     from blender.export.job import ExportJob
 
     with written_whole(target) as partial:
-        cameras = found.session.cameras_file if found.session is not None else None
+        cameras = found.cameras
         job = ExportJob(
             name=found.name,
             motion=str(found.motion.resolve()),
             target=str(partial.resolve()),
             format=kind,
-            cameras=str(cameras.resolve()) if cameras is not None and cameras.exists() else None,
+            cameras=str(cameras.resolve()) if cameras is not None else None,
             backgrounds={camera: str(path.resolve()) for camera, path in backgrounds.items()},
         )
         command = [sys.executable, "-m", "blender.export.job"]
@@ -167,14 +177,14 @@ def _backgrounds(found: TakeFiles, stages: Stages) -> dict[str, Path]:
     assert session is not None
     assert take is not None
     clocks = refined_clocks(take) or take.results / "time_map.json"
-    if not session.cameras_file.exists() or not clocks.exists():
+    if found.cameras is None or not clocks.exists():
         return {}
-    cameras = load_cameras(session.cameras_file)
+    cameras = load_cameras(found.cameras)
     names = [name for name in take.videos if name in cameras.names]
     files = {name: take.results / "undistorted" / f"{name}.mp4" for name in names}
     stage = Stage(
         "undistorted videos",
-        [found.motion, clocks, session.cameras_file, *(take.videos[name] for name in names)],
+        [found.motion, clocks, found.cameras, *(take.videos[name] for name in names)],
         list(files.values()),
     )
 

@@ -36,13 +36,14 @@ def draw_contact_sheet(
     import cv2
 
     from media.frames import read_frames
+    from session.processing.cameras import take_cameras_file
     from session.single_stages import cameras_for
     from skeleton.formats.npz import load_keypoints2d, load_motion
 
     people = {label: load_motion(path) for label, path in motions.items()}
     motion = next(iter(people.values()))
     views = {camera: load_keypoints2d(take.results / "keypoints2d" / f"{camera}.npz") for camera in take.videos}
-    cameras = cameras_for(session.cameras_file, views)
+    cameras = cameras_for(take_cameras_file(session, take), views)
     columns = []
     for name, view in views.items():
         time_s = session_time_s(take, time_map, name, np.arange(len(view.time_s)), view.time_s)

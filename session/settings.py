@@ -54,6 +54,7 @@ known_m = {{}}                        # lengths by tape, to check the scale: {{ 
 [process]
 solver = "clapcap"                  # "clapcap", or "anipose"
 refine = true                       # all points of a take at once: constant bones, smooth motion; false: frame by frame
+refine_cameras = false              # true: correct the cameras' poses and clocks by the person who moves
 rate_hz = nan                       # frames a second of the result; nan: those of the fastest camera
 model = ""                          # a MediaPipe .task file; empty: the one that comes with clapcap
 lag_s = {{}}                          # picture later than sound, as `process` told it before: {{ cam3 = 0.0081 }}
@@ -110,6 +111,7 @@ class ProcessSettings:
 
     solver: str = "clapcap"
     refine: bool = True
+    refine_cameras: bool = False
     rate_hz: float = float("nan")
     model: str = ""
     lag_s: Mapping[str, float] = field(default_factory=dict)

@@ -9,6 +9,7 @@ from session.calibration import calibrate_session
 from session.clocks import refuse_unsynced, sync_recording, with_lags
 from session.folder import Recording, Session
 from session.processing.bones import fit_take
+from session.processing.cameras import correct_take_cameras
 from session.processing.cleanup import clean_take
 from session.processing.detection import detect_take, detection, keypoints2d_files
 from session.processing.files import export_take
@@ -28,7 +29,13 @@ if TYPE_CHECKING:
     from sync.time_map import TimeMap
 
 
-def remember_process(session: Session, solver: str | None, overlay: bool | None, person: str | None = None) -> Session:
+def remember_process(
+    session: Session,
+    solver: str | None,
+    overlay: bool | None,
+    person: str | None = None,
+    refine_cameras: bool | None = None,
+) -> Session:
     """Write what was given by flags into `session.toml`, and return the session anew.
 
     Raises
@@ -43,6 +50,8 @@ def remember_process(session: Session, solver: str | None, overlay: bool | None,
         changes["process", "solver"] = solver
     if overlay is not None:
         changes["process", "overlay"] = overlay
+    if refine_cameras is not None:
+        changes["process", "refine_cameras"] = refine_cameras
     if person is not None:
         if not is_person(person):
             raise SessionError(f'--person "{person}" is unknown: needed "all", "main", or a number such as "2".')
@@ -88,6 +97,7 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup, termin
     people = find_take_people(session, take, time_map, stages)
     time_map = refine_take_clocks(session, people[0], keypoints2d_files(take), time_map, stages)
     sync_page_stage(session, take, stages, synced)
+    time_map = correct_take_cameras(session, people[0], time_map, stages)
     process_person(session, people[0], time_map, stages)
     shown = [people[0]]
     for person in people[1:]:

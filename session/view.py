@@ -74,6 +74,7 @@ def load_view(path: Path) -> TakeView:
     from calib.interchange import adapt_to_size, load_cameras
     from session.clocks import session_time_s
     from session.frame_clocks import refined_clocks
+    from session.processing.cameras import take_cameras_file
     from skeleton.formats.npz import load_keypoints2d, load_keypoints3d, load_motion
     from sync.time_map import TimeMap
 
@@ -83,7 +84,7 @@ def load_view(path: Path) -> TakeView:
         raise SessionError(f"{path} is no take of a session. To look at a file alone: clapcap export {path} --to blend")
     clocks = refined_clocks(take) or take.results / "time_map.json"
     time_map = TimeMap.load(clocks)
-    calibrated = load_cameras(session.cameras_file)
+    calibrated = load_cameras(take_cameras_file(session, take))
     views, cameras, times = {}, [], {}
     for name, _video in take.videos.items():
         file = take.results / "keypoints2d" / f"{name}.npz"

@@ -16,6 +16,9 @@ def command(
     take: Annotated[str | None, typer.Option(help="Only this take; otherwise all.")] = None,
     solver: Annotated[str | None, typer.Option(help='"clapcap", or "anipose" to compare.')] = None,
     person: Annotated[str | None, typer.Option(help='Of several people: "all", "main", or one\'s number.')] = None,
+    refine_cameras: Annotated[
+        bool | None, typer.Option("--refine-cameras/--no-refine-cameras", help="Correct poses by who moves.")
+    ] = None,
     overlay: Annotated[bool | None, typer.Option("--overlay/--no-overlay", help="Videos with the keypoints.")] = None,
 ) -> None:
     """Do everything from videos to files; run again to go on after an interruption.
@@ -26,4 +29,4 @@ def command(
     from session.take import process_session, remember_process
     from session.terminal import Terminal
 
-    process_session(remember_process(Session.open(session), solver, overlay, person), take, Terminal())
+    process_session(remember_process(Session.open(session), solver, overlay, person, refine_cameras), take, Terminal())

@@ -12,6 +12,7 @@ from session.atomic import written_whole
 from session.floor import world_in_words
 from session.folder import Recording, Session
 from session.manifest import Stage
+from session.processing.cameras import take_cameras_file
 from session.processing.detection import keypoints2d_files
 from session.stages import Stages
 
@@ -27,7 +28,7 @@ def fit_take(session: Session, take: Recording, stages: Stages) -> None:
     motion_file = take.results / "motion.npz"
     floor_m = 0.0 if world_in_words(session).startswith("floor") else None
     settings = {"skeleton": "humanoid", "floor_m": floor_m}
-    stage = Stage("fit", [source, observations, session.cameras_file], [motion_file], settings)
+    stage = Stage("fit", [source, observations, take_cameras_file(session, take)], [motion_file], settings)
 
     def make() -> Mapping[str, Any]:
         from retarget.pixels import PixelViews
@@ -35,7 +36,7 @@ def fit_take(session: Session, take: Recording, stages: Stages) -> None:
         from skeleton.formats.npz import load_keypoints2d, load_keypoints3d, load_observations2d, save_motion
 
         views = {camera: load_keypoints2d(path) for camera, path in keypoints2d_files(take).items()}
-        pixels = PixelViews(load_observations2d(observations), cameras_for(session.cameras_file, views))
+        pixels = PixelViews(load_observations2d(observations), cameras_for(take_cameras_file(session, take), views))
         with stages.terminal.progress("fitting bones") as progress:
             motion, report = fit_keypoints(load_keypoints3d(source), "humanoid", pixels, floor_m, progress)
         with written_whole(motion_file) as partial:

@@ -8,6 +8,7 @@ from typing import Any
 from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
+from session.processing.cameras import take_cameras_file
 from session.processing.detection import keypoints2d_files
 from session.stages import Stages
 from session.take_clocks import people_file
@@ -23,7 +24,9 @@ def draw_take(
     keypoints2d = list(keypoints2d_files(take).values())
     motions = {str(person.person) if len(people) > 1 else "": person.results / "motion.npz" for person in people}
     picture = take.results / "overlay.png"
-    stage = Stage("picture", [*take.videos.values(), *keypoints2d, *motions.values(), session.cameras_file], [picture])
+    stage = Stage(
+        "picture", [*take.videos.values(), *keypoints2d, *motions.values(), take_cameras_file(session, take)], [picture]
+    )
 
     def make() -> Mapping[str, Any]:
         with written_whole(picture) as partial:

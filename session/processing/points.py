@@ -11,6 +11,7 @@ from clapcap.progress import Progress, silent
 from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
+from session.processing.cameras import take_cameras_file
 from session.processing.cleanup import measured_points_file
 from session.processing.detection import keypoints2d_files
 from session.processing.people import while_seen
@@ -60,7 +61,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         [
             *keypoints2d_files(take).values(),
             *([people_file(take)] if take.person else []),
-            session.cameras_file,
+            take_cameras_file(session, take),
             *([take.timestamps] if take.timestamps.exists() else []),
         ],
         [output, observations_file],
@@ -81,7 +82,7 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         views = load_views(take, time_map, settings.rate_hz)
         with stages.terminal.progress("triangulating") as progress:
             keypoints, observations, report = triangulate_views(
-                views, cameras_for(session.cameras_file, views), settings.solver, progress, settings.refine
+                views, cameras_for(take_cameras_file(session, take), views), settings.solver, progress, settings.refine
             )
         with written_whole(output) as partial:
             save_keypoints3d(partial, keypoints)

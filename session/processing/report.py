@@ -18,6 +18,7 @@ from session.folder import Recording, Session
 from session.frame_clocks import refined_clocks
 from session.manifest import Manifest, Stage
 from session.previous import report_file as calibration_page_file
+from session.processing.cameras import take_cameras_file
 from session.report.sync_stage import sync_page_file
 from session.report.take_findings import Person, TakeFindings
 from session.report.take_sources import calibration_source, sync_source
@@ -132,7 +133,7 @@ def _report_person(
     clocks = refined_clocks(take) or take.results / "time_map.json"
     stage = Stage(
         "report" if folder == take.results else f"report {folder.name}",
-        [*files, session.cameras_file, clocks, *motions.values()],
+        [*files, take_cameras_file(session, take), clocks, *motions.values()],
         [page_file],
         {
             "reports": reports,
@@ -166,7 +167,7 @@ def _report_person(
             motion=motion,
             soles=() if motion is None else soles_of(motion, load_skeleton(skeleton)),
             landmarks=_landmarks(load_skeleton(skeleton), observations.names),
-            cameras=_cameras(session, observations.camera_names),
+            cameras=_cameras(session, take, observations.camera_names),
             reports=reports,
             sources=(
                 calibration_source(solve, session.settings.calibration.import_, links[0]),
@@ -175,7 +176,7 @@ def _report_person(
             settings=settings,
             files=[
                 (_name(path, session), stages.manifest.digest(path)[:DIGEST_DIGITS])
-                for path in (*take.videos.values(), session.cameras_file, *files)
+                for path in (*take.videos.values(), take_cameras_file(session, take), *files)
             ],
             people=tuple(
                 Person(name, link, other == folder) for (name, link), (_, other) in zip(others, people, strict=False)
@@ -223,10 +224,10 @@ def _landmarks(skeleton: SkeletonDefinition, points: Sequence[str]) -> dict[str,
     return found
 
 
-def _cameras(session: Session, names: Sequence[str]) -> CameraGroup:
+def _cameras(session: Session, take: Recording, names: Sequence[str]) -> CameraGroup:
     from calib.interchange import load_cameras
 
-    return load_cameras(session.cameras_file).subset(tuple(names))
+    return load_cameras(take_cameras_file(session, take)).subset(tuple(names))
 
 
 def _made(file: Path) -> str:

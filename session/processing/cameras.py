@@ -1,0 +1,124 @@
+"""The cameras of a take: those of the calibration, or corrected by the moving person where that is wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from session.atomic import written_whole
+from session.folder import Recording, Session
+from session.manifest import Stage
+from session.processing.detection import keypoints2d_files
+from session.stages import Stages
+from session.take_clocks import people_file
+from sync.time_map import TimeMap
+
+STAGE = "cameras"
+
+ROUNDS = 2
+"""With poses that fit, more of the views agree, and tell the rest."""
+
+
+def corrected_cameras_file(take: Recording) -> Path:
+    """Return where a take's own cameras go; all persons of a take share them."""
+    return (take.whole or take.results) / "cameras.toml"
+
+
+def take_cameras_file(session: Session, take: Recording) -> Path:
+    """Return the cameras that a take is solved with."""
+    corrected = corrected_cameras_file(take)
+    return corrected if session.settings.process.refine_cameras and corrected.exists() else session.cameras_file
+
+
+def correct_take_cameras(session: Session, take: Recording, time_map: TimeMap, stages: Stages) -> TimeMap:
+    """Correct the cameras' poses and clocks by the moving person, where `session.toml` asks for it; return the clocks.
+
+    Raises
+    ------
+    TriangulationError
+        If the person is seen by too few cameras.
+    """
+    if not session.settings.process.refine_cameras:
+        return time_map
+    output = corrected_cameras_file(take)
+    stage = Stage(
+        STAGE,
+        [
+            *keypoints2d_files(take).values(),
+            *([people_file(take)] if take.person else []),
+            session.cameras_file,
+            *([take.timestamps] if take.timestamps.exists() else []),
+        ],
+        [output],
+        {
+            "rate_hz": session.settings.process.rate_hz,
+            "clocks": {name: [clock.offset_s, clock.rate] for name, clock in time_map.cameras.items()},
+        },
+    )
+
+    def make() -> Mapping[str, Any]:
+        from calib.formats.anipose_toml import save_anipose_toml
+        from calib.interchange import load_cameras
+        from session.processing.points import load_views
+        from session.single_stages import cameras_for
+        from triangulate.triangulate import triangulate
+        from triangulate.wand import correct_cameras
+
+        views = load_views(take, time_map, session.settings.process.rate_hz)
+        calibrated = cameras_for(session.cameras_file, views)
+        cameras = calibrated
+        medians = []
+        with stages.terminal.progress("correcting the cameras") as progress:
+            for place in range(ROUNDS):
+                solved = triangulate(views, cameras)
+                found = correct_cameras(cameras, solved.observations, solved.keypoints.xyz_m)
+                medians += [found.before_px, found.after_px]
+                cameras = found.cameras
+                progress(place + 1, ROUNDS)
+        whole = [
+            replace(c, T_cam_world=cameras[c.name].T_cam_world) if c.name in cameras.names else c
+            for c in load_cameras(session.cameras_file)
+        ]
+        with written_whole(output) as partial:
+            save_anipose_toml(partial, type(cameras)(tuple(whole)), {"corrected_by": take.name})
+        return {
+            "before_px": medians[0],
+            "after_px": medians[-1],
+            "cameras": {
+                old.name: {
+                    "moved_mm": 1000 * float(np.linalg.norm(cameras[old.name].center_m - old.center_m)),
+                    "turned_deg": _turned_deg(old.T_cam_world, cameras[old.name].T_cam_world),
+                    "delay_ms": 1000 * found.corrections[old.name].delay_s,
+                    "moved_std_mm": 1000 * found.corrections[old.name].moved_std_m,
+                    "turned_std_deg": float(np.degrees(found.corrections[old.name].turned_std_rad)),
+                    "delay_std_ms": 1000 * found.corrections[old.name].delay_std_s,
+                }
+                for old in calibrated
+            },
+        }
+
+    stages.run(stage, make, corrections_in_words)
+    changed = stages.manifest.report(STAGE)["cameras"]
+    clocks = dict(time_map.cameras)
+    for name, change in changed.items():
+        # What a camera sees is that much later than its clock says.
+        clocks[name] = replace(clocks[name], offset_s=clocks[name].offset_s + change["delay_ms"] / 1000)
+    return TimeMap(clocks)
+
+
+def _turned_deg(before: Any, after: Any) -> float:
+    cosine = (np.trace(before[:3, :3].T @ after[:3, :3]) - 1) / 2
+    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
+
+
+def corrections_in_words(report: Mapping[str, Any]) -> str:
+    """Say what changed of the cameras."""
+    parts = [
+        f"{name} {change['moved_mm']:.0f} mm, {change['turned_deg']:.2f} degrees, {change['delay_ms']:+.1f} ms"
+        for name, change in report["cameras"].items()
+    ]
+    return f"corrected by the person: {'; '.join(parts)} ({report['before_px']:.1f} to {report['after_px']:.1f} px)"
