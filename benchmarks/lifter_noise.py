@@ -285,7 +285,8 @@ def fit_confidence(size: Sequence[Array], confidence: Sequence[Array], tail: flo
     return slope, float(np.sqrt(max(np.var(y[good]) - (slope * tail) ** 2, 1e-4)))
 
 
-def write(path: Path, scalars: dict[str, float], tables: dict[str, dict[str, object]], names: Sequence[str]) -> None:
+def write(path: Path, scalars: dict[str, float], tables: dict[str, dict[str, object]]) -> None:
+    """Write the parameters as TOML, with what is not fitted."""
     lines = [
         "# How MediaPipe's pose landmarks err; `lift.noise.NoiseModel` says what each number means.",
         "# Written by benchmarks/lifter_noise.py from the rendered example and a real take of four views. Metres of "
@@ -312,7 +313,7 @@ def main() -> None:
     arguments = parser.parse_args()
     pairs = rendered_pairs(arguments.rendered) + real_pairs(arguments.real)
     scalars, tables = fit(pairs)
-    write(arguments.output, scalars, tables, [p.name for p in pairs])
+    write(arguments.output, scalars, tables)
     console = Console()
     table = Table(title="Errors of points in the picture, mm of a body of 1.75 m")
     for column in ("point", "bias out, up, front", "stays", "comes and goes", "own 3D across, along"):
