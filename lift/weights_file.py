@@ -64,3 +64,9 @@ def load_weights(path: Path) -> Lifter:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileFormatError(f"{path}: no lifter's weights that can be read: {error}.") from error
     return model.eval()
+
+
+def shipped_weights() -> Path | None:
+    """Return where the weights are that ship with the package, None in a copy without them."""
+    path = Path(__file__).with_name("weights") / "lifter.safetensors"
+    return path if path.is_file() else None
