@@ -62,7 +62,7 @@ people = 2                          # people looked for in a picture, at most (1
 person = "all"                      # who is kept when there are several: "all", "main", or a number: "2"
 overlay = false                     # also write a video per camera with the keypoints drawn over it
 
-[cleanup]                           # of the points in space; keypoints3d_raw.npz keeps them as they were measured
+[cleanup]                           # of the points in space; keypoints3d_raw.npz keeps them as they were solved
 spikes = true                       # take out frames in which a point leaps away and back, faster than people move
 max_gap_s = 0.2                     # gaps up to this long are filled (and marked as filled)
 filter = "none"                     # "butterworth", "savitzky-golay", "gaussian", "median", "one-euro" or "kalman"
