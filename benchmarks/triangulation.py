@@ -27,6 +27,7 @@ from skeleton.keypoints import Keypoints2D
 from triangulate.anipose_solver import BONES, triangulate_anipose
 from triangulate.report import BODY_JOINTS
 from triangulate.triangulate import TriangulationOptions, TriangulationResult, triangulate
+from triangulate.wand import correct_by_take
 
 ROOT = Path(__file__).parent.parent
 REPEATS = 2  # the first run of aniposelib also compiles
@@ -102,8 +103,10 @@ def walk4_rows(data: Path) -> list[dict[str, Any]]:
     views, cameras = load_take(data / "walk4")
     unmended = TriangulationOptions(mend_left_right=False, refine=False)
     many = repeated(views, LONG)
+    corrected = correct_by_take(views, cameras).cameras
     return [
         measure("clapcap, whole take", lambda: triangulate(views, cameras), views, cameras),
+        measure("same, cameras corrected", lambda: triangulate(views, corrected), views, corrected),
         measure("clapcap, points alone", lambda: triangulate(views, cameras, POINTS_ALONE), views, cameras),
         measure("same, left and right as detected", lambda: triangulate(views, cameras, unmended), views, cameras),
         measure("aniposelib, constant bones", lambda: triangulate_anipose(views, cameras), views, cameras),

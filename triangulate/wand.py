@@ -22,8 +22,10 @@ from scipy.spatial.transform import Rotation
 
 from calib.cameras import Camera, CameraGroup
 from clapcap.errors import TriangulationError
-from skeleton.keypoints import Observations2D
+from clapcap.progress import Progress, silent
+from skeleton.keypoints import Keypoints2D, Observations2D
 from triangulate.losses import Loss, geman_mcclure
+from triangulate.triangulate import triangulate
 
 Array = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -36,6 +38,8 @@ APART_S, MOST_MOMENTS = 0.15, 300
 
 LEAST_VIEWS, LEAST_POINTS = 2, 100
 """Of a point at a moment, and of such points in all."""
+
+ROUNDS = 2
 
 LOSS = geman_mcclure(4.5)
 STEPS, CONVERGED = 25, 1e-5
@@ -132,6 +136,47 @@ def correct_cameras(cameras: CameraGroup, observations: Observations2D, xyz_m: A
         for old, new, parameters, deviation in zip(cameras, corrected, state.parameters, std, strict=True)
     }
     return WandResult(corrected, corrections, before_px, problem.median_px(state))
+
+
+def correct_by_take(views: Mapping[str, Keypoints2D], cameras: CameraGroup, progress: Progress = silent) -> WandResult:
+    """Correct the cameras by a take: triangulate, correct, and once more, as then more of the views agree.
+
+    Parameters
+    ----------
+    views
+        One person's keypoints of each camera, on one timeline.
+    cameras
+        The calibration; cameras without a view are left out of the result.
+    progress
+        Told rounds.
+
+    Returns
+    -------
+    result
+        Its corrections are those of both rounds together, against the calibration.
+
+    Raises
+    ------
+    TriangulationError
+        If the views do not fit the calibration, or the person is seen by too few cameras.
+    """
+    given = cameras.subset(tuple(views))
+    rounds: list[WandResult] = []
+    for place in range(ROUNDS):
+        believed = rounds[-1].cameras if rounds else given
+        solved = triangulate(views, believed)
+        rounds.append(correct_cameras(believed, solved.observations, solved.keypoints.xyz_m))
+        progress(place + 1, ROUNDS)
+    last = rounds[-1]
+    corrections = {
+        old.name: replace(
+            last.corrections[old.name],
+            moved_m=float(np.linalg.norm(new.center_m - old.center_m)),
+            turned_rad=float(Rotation.from_matrix(new.T_cam_world[:3, :3] @ old.T_cam_world[:3, :3].T).magnitude()),
+        )
+        for old, new in zip(given, last.cameras, strict=True)
+    }
+    return WandResult(last.cameras, corrections, rounds[0].before_px, last.after_px)
 
 
 def _moments(time_s: Array) -> npt.NDArray[np.int64]:

@@ -19,9 +19,6 @@ from sync.time_map import TimeMap
 
 STAGE = "cameras"
 
-ROUNDS = 2
-"""With poses that fit, more of the views agree, and tell the rest."""
-
 
 def corrected_cameras_file(take: Recording) -> Path:
     """Return where a take's own cameras go; all persons of a take share them."""
@@ -61,43 +58,36 @@ def correct_take_cameras(session: Session, take: Recording, time_map: TimeMap, s
     )
 
     def make() -> Mapping[str, Any]:
+        from calib.cameras import CameraGroup
         from calib.formats.anipose_toml import save_anipose_toml
         from calib.interchange import load_cameras
         from session.processing.points import load_views
         from session.single_stages import cameras_for
-        from triangulate.triangulate import triangulate
-        from triangulate.wand import correct_cameras
+        from triangulate.wand import correct_by_take
 
         views = load_views(take, time_map, session.settings.process.rate_hz)
-        calibrated = cameras_for(session.cameras_file, views)
-        cameras = calibrated
-        medians = []
         with stages.terminal.progress("correcting the cameras") as progress:
-            for place in range(ROUNDS):
-                solved = triangulate(views, cameras)
-                found = correct_cameras(cameras, solved.observations, solved.keypoints.xyz_m)
-                medians += [found.before_px, found.after_px]
-                cameras = found.cameras
-                progress(place + 1, ROUNDS)
+            found = correct_by_take(views, cameras_for(session.cameras_file, views), progress)
+        poses = {camera.name: camera.T_cam_world for camera in found.cameras}
         whole = [
-            replace(c, T_cam_world=cameras[c.name].T_cam_world) if c.name in cameras.names else c
-            for c in load_cameras(session.cameras_file)
+            replace(camera, T_cam_world=poses.get(camera.name, camera.T_cam_world))
+            for camera in load_cameras(session.cameras_file)
         ]
         with written_whole(output) as partial:
-            save_anipose_toml(partial, type(cameras)(tuple(whole)), {"corrected_by": take.name})
+            save_anipose_toml(partial, CameraGroup(tuple(whole)), {"corrected_by": take.name})
         return {
-            "before_px": medians[0],
-            "after_px": medians[-1],
+            "before_px": found.before_px,
+            "after_px": found.after_px,
             "cameras": {
-                old.name: {
-                    "moved_mm": 1000 * float(np.linalg.norm(cameras[old.name].center_m - old.center_m)),
-                    "turned_deg": _turned_deg(old.T_cam_world, cameras[old.name].T_cam_world),
-                    "delay_ms": 1000 * found.corrections[old.name].delay_s,
-                    "moved_std_mm": 1000 * found.corrections[old.name].moved_std_m,
-                    "turned_std_deg": float(np.degrees(found.corrections[old.name].turned_std_rad)),
-                    "delay_std_ms": 1000 * found.corrections[old.name].delay_std_s,
+                name: {
+                    "moved_mm": 1000 * change.moved_m,
+                    "turned_deg": float(np.degrees(change.turned_rad)),
+                    "delay_ms": 1000 * change.delay_s,
+                    "moved_std_mm": 1000 * change.moved_std_m,
+                    "turned_std_deg": float(np.degrees(change.turned_std_rad)),
+                    "delay_std_ms": 1000 * change.delay_std_s,
                 }
-                for old in calibrated
+                for name, change in found.corrections.items()
             },
         }
 
@@ -108,11 +98,6 @@ def correct_take_cameras(session: Session, take: Recording, time_map: TimeMap, s
         # What a camera sees is that much later than its clock says.
         clocks[name] = replace(clocks[name], offset_s=clocks[name].offset_s + change["delay_ms"] / 1000)
     return TimeMap(clocks)
-
-
-def _turned_deg(before: Any, after: Any) -> float:
-    cosine = (np.trace(before[:3, :3].T @ after[:3, :3]) - 1) / 2
-    return float(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
 def corrections_in_words(report: Mapping[str, Any]) -> str:
