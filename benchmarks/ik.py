@@ -24,7 +24,7 @@ from retarget.bones import ShapeModel
 from retarget.ik import FitResult, fit_motion
 from retarget.kinematics import Shape
 from retarget.pixels import PixelViews, reprojection_errors_px
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from triangulate.report import BODY_JOINTS
 from triangulate.triangulate import triangulate
 

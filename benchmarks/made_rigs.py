@@ -7,7 +7,7 @@ import numpy.typing as npt
 from scipy.spatial.transform import Rotation
 
 from retarget.rigs.presets import load_preset
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.motion import Motion
 
 Array = npt.NDArray[np.float64]

@@ -19,7 +19,7 @@ from benchmarks.board_scenes import look_at
 from calib.cameras import Camera, CameraGroup
 from retarget.kinematics import Kinematics, Poses, Shape
 from retarget.rotations import exp_and_jacobian
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints2D
 

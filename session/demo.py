@@ -71,7 +71,7 @@ def measure(session: Session) -> dict[str, float]:
     from calib.interchange import load_cameras
     from session.truth import Truth, camera_errors, clock_errors_ms, joint_errors
     from skeleton.formats.npz import load_keypoints3d, load_motion
-    from skeleton.hierarchy import load_skeleton
+    from skeleton.hierarchy_file import load_skeleton
     from sync.time_map import TimeMap
     from triangulate.report import BODY_JOINTS
 

@@ -119,7 +119,7 @@ def add_motion(bpy: Any, name: str, motion: Motion, skeleton: str, *, handles: b
 
 
 def _roll_axes(skeleton: str) -> dict[str, Array]:
-    from skeleton.hierarchy import load_skeleton
+    from skeleton.hierarchy_file import load_skeleton
 
     return {joint.name: np.array(joint.roll_axis) for joint in load_skeleton(skeleton).joints if joint.tail}
 

@@ -55,7 +55,7 @@ def fit_keypoints(
 ) -> tuple[Motion, dict[str, Any]]:
     """Fit bones to the views, or to 3D keypoints where there are none; also return the numbers for the report."""
     from retarget.ik import fit_motion
-    from skeleton.hierarchy import load_skeleton
+    from skeleton.hierarchy_file import load_skeleton
 
     fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress, pixels=pixels, floor_m=floor_m)
     report = fit.report

@@ -149,7 +149,7 @@ def _report_person(
         from session.report.take_page import take_page
         from session.report.take_soles import soles_of
         from skeleton.formats.npz import load_keypoints3d, load_motion, load_observations2d
-        from skeleton.hierarchy import load_skeleton
+        from skeleton.hierarchy_file import load_skeleton
         from sync.time_map import TimeMap
 
         skeleton = manifest.settings("fit").get("skeleton", SKELETON)

@@ -9,7 +9,8 @@ from scipy.spatial.transform import Rotation
 
 from retarget.bones import ShapeModel
 from retarget.kinematics import Kinematics, Placed, Poses, Shape
-from skeleton.hierarchy import SkeletonDefinition, load_skeleton
+from skeleton.hierarchy import SkeletonDefinition
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.keypoints import Keypoints3D
 
 

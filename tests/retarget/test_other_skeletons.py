@@ -7,7 +7,7 @@ from benchmarks.synthetic_take import ring_of_cameras
 from retarget.ik import fit_motion
 from retarget.kinematics import Kinematics, Poses
 from retarget.pixels import PixelViews
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.keypoints import Keypoints3D, Observations2D
 
 DOG = """

@@ -16,7 +16,7 @@ from session.report.take_cameras import camera_cards
 from session.report.take_findings import Sole, Source, TakeFindings
 from session.report.take_numbers import joints_of
 from session.report.take_words import TakeVerdict, take_verdict
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints3D, Observations2D
 from skeleton.motion import Motion

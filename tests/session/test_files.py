@@ -18,7 +18,7 @@ from session.processing.files import export_take
 from session.stages import Stages
 from session.terminal import Terminal
 from skeleton.formats import load_keypoints3d, npz, time_table
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.keypoints import Keypoints3D
 from skeleton.motion import Motion
 

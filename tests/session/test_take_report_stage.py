@@ -27,7 +27,7 @@ from session.report.take_findings import TakeFindings
 from session.report.take_soles import soles_of
 from session.terminal import Terminal
 from skeleton.formats.npz import save_keypoints3d, save_motion, save_observations2d
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 from sync.time_map import CameraClock, TimeMap
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from clapcap.errors import FileFormatError
-from skeleton.hierarchy import load_skeleton
+from skeleton.hierarchy_file import load_skeleton
 
 MINIMAL = """
 name = "arm"
