@@ -133,7 +133,7 @@ def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, ob
     normal_upper = normal_upper - np.median(normal_upper)
     excess = float(np.mean(upper**2) - np.mean(normal_upper[normal_upper > 0] ** 2))
     tail = float(np.sqrt(max(excess, 0.0)))
-    size = [np.nanmean(logs, axis=-1) for logs in log_size]
+    size = [logs.mean(axis=-1) for logs in log_size]  # NaN where either axis is
     scalars = {
         "bias_spread": bias_spread,
         "correlation_s": lasting(rests, [p.rate_hz for p in pairs], (0.0, 0.1)),

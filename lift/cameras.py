@@ -42,7 +42,7 @@ class CameraSettings:
     fill: tuple[float, float] = (0.3, 1.15)
     distance_m: tuple[float, float] = (1.4, 14.0)
     off_centre: float = 0.08
-    roll_deg: float = 4.0
+    roll_deg: float = 12.0
     aspect: tuple[float, ...] = (0.5625, 0.75, 1.3333, 1.7778)
     focal_error: float = 0.12
     guessed_share: float = 0.4
