@@ -57,6 +57,9 @@ NOISE_STEP_DB = 2.5
 SAME_S = 0.03
 # Coherences of one onset at two candidates differ by this much of evidence from noise alone.
 DIFFERENCE = 0.15
+# Where another candidate has this share of the best's score, sounds repeat; what the best has alone must then be more
+# than small differences between the repeats: a clap that both hear has 1.5 to 4.
+REPEATS, DECISIVE = 0.5, 1.0
 # The features' correlation: bands are joined and hops paired.
 COARSE_BANDS, COARSE_HOPS = 6, 2
 
@@ -150,7 +153,10 @@ def _judged(first: Hearing, second: Hearing, distinct: list[Alignment]) -> PairA
     ]
     best = int(np.argmin(ratios))
     others = tuple(alignment for place, alignment in enumerate(distinct) if place != best)
-    return PairAlignment(distinct[best], others, ratios[best], _agreement(first, second, distinct[best]))
+    repeats = any(other.score > REPEATS * distinct[best].score for other in others)
+    decisive = float(np.maximum(alone[best] - DIFFERENCE, 0).sum())
+    ratio = 1.0 if repeats and decisive < DECISIVE else ratios[best]
+    return PairAlignment(distinct[best], others, ratio, _agreement(first, second, distinct[best]))
 
 
 def unshared_evidence(alignments: list[Alignment], count: int) -> list[Array]:

@@ -20,7 +20,7 @@ from media.audio import Audio
 from sync.alignment import PairAlignment, align
 from sync.fixed import RATE_STD
 from sync.hearing import Hearing, hear
-from sync.joint_fit import FittedClock, JointFit, SharedMoments, fit_jointly
+from sync.joint_fit import FittedClock, JointFit, SharedMoments
 from sync.network import (
     NEEDED_AGREEMENT,
     NEEDED_PEAK_RATIO,
@@ -30,6 +30,7 @@ from sync.network import (
     connect,
     refusal,
 )
+from sync.one_sound import fit_doubting_each
 from sync.shared_sounds import shared_moments
 from sync.time_map import OK, CameraClock, TimeMap
 
@@ -205,7 +206,7 @@ def solve_clocks(
     common_s = COMMON_PATH_M / SOUND_M_PER_S
 
     def fit(jitter_s: float, dof: float) -> JointFit:
-        return fit_jointly(
+        return fit_doubting_each(
             moments,
             reference,
             start,

@@ -10,7 +10,8 @@ import numpy.typing as npt
 from clapcap.errors import SyncError
 from sync.clap import COMMON_PATH_M, SOUND_M_PER_S, WAVEFORM_SCATTER_S, SyncResult
 from sync.fixed import RATE_STD
-from sync.joint_fit import SharedMoments, fit_jointly
+from sync.joint_fit import SharedMoments
+from sync.one_sound import fit_doubting_each
 from sync.time_map import CameraClock, TimeMap
 
 Array = npt.NDArray[np.float64]
@@ -98,7 +99,7 @@ def without_travel(
     moved = moved.only(np.isin(moved.first, list(start)) & np.isin(moved.second, list(start)))
     # The ways to two cameras change by this together when the place is off.
     way_std_s = np.sqrt(2) * place_std_m / speed_m_per_s
-    fit = fit_jointly(
+    fit = fit_doubting_each(
         moved,
         reference,
         start,
