@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import combinations
 
 import numpy as np
@@ -20,7 +21,7 @@ from media.audio import Audio
 from sync.alignment import PairAlignment, align
 from sync.fixed import RATE_STD
 from sync.hearing import Hearing, hear
-from sync.joint_fit import FittedClock, JointFit, SharedMoments
+from sync.joint_fit import FittedClock, JointFit, SharedMoments, fit_jointly
 from sync.network import (
     NEEDED_AGREEMENT,
     NEEDED_PEAK_RATIO,
@@ -206,16 +207,17 @@ def solve_clocks(
     common_s = COMMON_PATH_M / SOUND_M_PER_S
 
     def fit(jitter_s: float, dof: float) -> JointFit:
-        return fit_doubting_each(
-            moments,
-            reference,
-            start,
+        solve = partial(
+            fit_jointly,
+            reference=reference,
+            start=start,
             rate_std=RATE_STD,
             jitter_s=jitter_s,
             jitter_dof=dof,
             ambient_std_s=common_s,
             common_std_s=contested_s,
         )
+        return fit_doubting_each(solve, moments)
 
     arrivals = fit(WAVEFORM_SCATTER_S, 1.0)
     expected, cautious = (fit(path_m / SOUND_M_PER_S, 1.0) for path_m in (EXPECTED_PATH_M, CLAP_PATH_M))

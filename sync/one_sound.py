@@ -7,12 +7,12 @@ resampling plans", 1982): where the clock moves by more than the two deviations 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 
-from sync.joint_fit import FittedClock, JointFit, SharedMoments, fit_jointly
+from sync.joint_fit import FittedClock, JointFit, SharedMoments
 
 FEWEST, MOST = 4, 60
 """Of fewer sounds, none can be spared; of more, none decides alone."""
@@ -21,34 +21,11 @@ SIGNIFICANT = 3.0
 """Deviations of a difference that are no chance."""
 
 
-def fit_doubting_each(
-    moments: SharedMoments,
-    reference: int,
-    start: Mapping[int, tuple[float, float]],
-    *,
-    rate_std: float,
-    jitter_s: float,
-    jitter_dof: float,
-    ambient_std_s: float,
-    common_std_s: Mapping[int, float],
-) -> JointFit:
-    """Solve for the clocks of all cameras as `fit_jointly` does, their deviations grown by what one sound decides.
+def fit_doubting_each(fit: Callable[[SharedMoments], JointFit], moments: SharedMoments) -> JointFit:
+    """Solve for the clocks of all cameras, their deviations grown by what one sound decides.
 
-    Parameters and result are those of `fit_jointly`.
+    `fit` solves from moments, as `fit_jointly` does with the rest of its arguments given.
     """
-
-    def fit(some: SharedMoments) -> JointFit:
-        return fit_jointly(
-            some,
-            reference,
-            start,
-            rate_std=rate_std,
-            jitter_s=jitter_s,
-            jitter_dof=jitter_dof,
-            ambient_std_s=ambient_std_s,
-            common_std_s=common_std_s,
-        )
-
     whole = fit(moments)
     sounds = np.unique(moments.sound[~moments.ambient])
     if not FEWEST <= len(sounds) <= MOST:
@@ -56,7 +33,7 @@ def fit_doubting_each(
     clocks = dict(whole.clocks)
     for sound in sounds:
         rest = moments.only(moments.sound != sound)
-        if not set(start) <= set(rest.first.tolist()) | set(rest.second.tolist()):
+        if not set(whole.clocks) <= set(rest.first.tolist()) | set(rest.second.tolist()):
             continue
         without = fit(rest).clocks
         for camera, clock in whole.clocks.items():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -10,7 +11,7 @@ import numpy.typing as npt
 from clapcap.errors import SyncError
 from sync.clap import COMMON_PATH_M, SOUND_M_PER_S, WAVEFORM_SCATTER_S, SyncResult
 from sync.fixed import RATE_STD
-from sync.joint_fit import SharedMoments
+from sync.joint_fit import SharedMoments, fit_jointly
 from sync.one_sound import fit_doubting_each
 from sync.time_map import CameraClock, TimeMap
 
@@ -99,16 +100,17 @@ def without_travel(
     moved = moved.only(np.isin(moved.first, list(start)) & np.isin(moved.second, list(start)))
     # The ways to two cameras change by this together when the place is off.
     way_std_s = np.sqrt(2) * place_std_m / speed_m_per_s
-    fit = fit_doubting_each(
-        moved,
-        reference,
-        start,
+    solve = partial(
+        fit_jointly,
+        reference=reference,
+        start=start,
         rate_std=RATE_STD,
         jitter_s=WAVEFORM_SCATTER_S if one_place else float(np.hypot(WAVEFORM_SCATTER_S, way_std_s)),
         jitter_dof=1.0,
         ambient_std_s=COMMON_PATH_M / speed_m_per_s,
         common_std_s={names.index(name): value_s for name, value_s in result.contested_s.items()},
     )
+    fit = fit_doubting_each(solve, moved)
     clocks = dict(result.time_map.cameras)
     for index, clock in fit.clocks.items():
         before = clocks[names[index]]
