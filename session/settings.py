@@ -7,6 +7,7 @@ the file says how every result was made.
 from __future__ import annotations
 
 import difflib
+import math
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ FLOORS = ("board", "none")
 FEET = "feet:"
 MOST_PEOPLE = 8
 PERSONS = ("all", "main")
+SMALLEST_M, TALLEST_M = 0.5, 2.5
+HEIGHTS = f"{SMALLEST_M:g} to {TALLEST_M:g} m"
 SYNC_METHODS = ("auto", "clap", "motion", "flash", "timestamps", "frames")
 
 TEMPLATE = """\
@@ -61,6 +64,10 @@ lag_s = {{}}                          # picture later than sound, as `process` t
 people = 2                          # people looked for in a picture, at most (1 to 8)
 person = "all"                      # who is kept when there are several: "all", "main", or a number: "2"
 overlay = false                     # also write a video per camera with the keypoints drawn over it
+weights = ""                        # of takes with one view: a lifter of your own (.safetensors); empty: clapcap's
+
+[subject]                           # of takes with one view, which cannot tell how large somebody is
+height_m = nan                      # nan: taken to be 1.75 m
 
 [cleanup]                           # of the points in space; keypoints3d_raw.npz keeps them as they were solved
 spikes = true                       # take out frames in which a point leaps away and back, faster than people move
@@ -118,6 +125,14 @@ class ProcessSettings:
     people: int = 2
     person: str = "all"
     overlay: bool = False
+    weights: str = ""
+
+
+@dataclass(frozen=True)
+class SubjectSettings:
+    """Who is filmed; see the comments in `TEMPLATE`."""
+
+    height_m: float = float("nan")
 
 
 @dataclass(frozen=True)
@@ -145,6 +160,7 @@ class Settings:
     board: BoardSettings = field(default_factory=BoardSettings)
     calibration: CalibrationSettings = field(default_factory=CalibrationSettings)
     process: ProcessSettings = field(default_factory=ProcessSettings)
+    subject: SubjectSettings = field(default_factory=SubjectSettings)
     cleanup: CleanupSettings = field(default_factory=CleanupSettings)
     recordings: Mapping[str, RecordingSettings] = field(default_factory=dict)
 
@@ -156,6 +172,11 @@ class Settings:
 def is_person(text: str) -> bool:
     """Tell whether a text says who is kept of several people: one of `PERSONS`, or the number of a person."""
     return text in PERSONS or (text.isdecimal() and int(text) >= 1)
+
+
+def is_height(height_m: float) -> bool:
+    """Tell whether somebody can be so tall, metres: centimetres and feet are not."""
+    return SMALLEST_M <= height_m <= TALLEST_M
 
 
 def new_settings_text(board: BoardSettings) -> str:
@@ -182,7 +203,7 @@ def load_settings(path: Path) -> Settings:
         document = tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise SessionError(f"{path} is not valid TOML: {error}. Mend that line and run again.") from error
-    _known(path, "", document, ("board", "calibration", "process", "cleanup", "recordings"))
+    _known(path, "", document, ("board", "calibration", "process", "subject", "cleanup", "recordings"))
     recordings = _table(path, document, "recordings")
     process, cleanup = dict(_table(path, document, "process")), dict(_table(path, document, "cleanup"))
     if "max_gap_s" in process:  # where it stood before there was a table for clean-up
@@ -191,6 +212,7 @@ def load_settings(path: Path) -> Settings:
         board=_read(path, "board", BoardSettings, _table(path, document, "board")),
         calibration=_read(path, "calibration", CalibrationSettings, _table(path, document, "calibration")),
         process=_read(path, "process", ProcessSettings, process),
+        subject=_read(path, "subject", SubjectSettings, _table(path, document, "subject")),
         cleanup=_read(path, "cleanup", CleanupSettings, cleanup),
         recordings={
             name: _read(path, f"recordings.{name}", RecordingSettings, _table(path, recordings, name))
@@ -265,6 +287,8 @@ def _check(path: Path, where: str, settings: Any) -> None:
             raise SessionError(f'{path}: `{where}.{name}` is "{value}", needed one of {", ".join(choices[name])}.')
         if name in ("columns", "rows", "square_mm", "marker_mm", "rate_hz") and value <= 0:
             raise SessionError(f"{path}: `{where}.{name}` is {value}, needed more than 0.")
+        if name == "height_m" and not (math.isnan(value) or is_height(value)):
+            raise SessionError(f"{path}: `{where}.{name}` is {value:g}, needed {HEIGHTS}.")
         if name == "people" and not 1 <= value <= MOST_PEOPLE:
             raise SessionError(f"{path}: `{where}.people` is {value}, needed 1 to {MOST_PEOPLE}.")
         if name == "person" and not is_person(value):

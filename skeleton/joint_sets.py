@@ -249,6 +249,7 @@ def map_keypoints3d(keypoints: Keypoints3D, to: JointSet) -> Keypoints3D:
         reprojection_px=_means(keypoints.reprojection_px[..., None], np.abs(weights))[..., 0],
         camera_names=keypoints.camera_names,
         filled=keypoints.filled @ needed.T > 0,
+        note=keypoints.note,
     )
 
 

@@ -114,6 +114,8 @@ class Keypoints3D:
         The cameras, in the order of `reprojection_px`; empty for a 3D that no camera saw.
     filled
         (frames, points) of bool: positions interpolated over a gap rather than observed.
+    note
+        What whoever uses them must know, in words: that depth was inferred from one view, say. Mostly empty.
     """
 
     names: tuple[str, ...]
@@ -123,6 +125,7 @@ class Keypoints3D:
     reprojection_px: Array
     camera_names: tuple[str, ...]
     filled: npt.NDArray[np.bool_]
+    note: str = ""
 
     def __post_init__(self) -> None:
         names = tuple(str(n) for n in self.names)

@@ -43,6 +43,8 @@ class Motion:
         (frames, joints) of bool: nothing of the joint, or of what hangs on it, was seen; None likewise.
     contact_names, contact
         Points of the feet, and (frames, points) of bool: where each stands on the ground; None likewise.
+    note
+        What whoever uses it must know, in words: that depth was inferred from one view, say. Mostly empty.
     """
 
     joint_names: tuple[str, ...]
@@ -55,6 +57,7 @@ class Motion:
     inferred: npt.NDArray[np.bool_] | None = None
     contact_names: tuple[str, ...] = ()
     contact: npt.NDArray[np.bool_] | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         names = tuple(str(n) for n in self.joint_names)

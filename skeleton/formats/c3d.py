@@ -5,8 +5,9 @@ Z up, which POINT:X_SCREEN (+X) and POINT:Y_SCREEN (+Z) say. A missing point has
 ("not measured", by the guide), any other its sigma in steps of 0.5 mm, from 0.5 to 127.5 mm (the last: or more; 0
 where sigma is unknown), and a bit for each of the first seven cameras that saw it. C3D knows one frame rate only, so
 the frames must be equally spaced within a tenth of a frame, and come back equally spaced; the group CLAPCAP holds the
-start time (START_S) and the rate (RATE_HZ) with all their digits, as text. More than 65535 frames are counted by
-TRIAL:ACTUAL_END_FIELD (Vicon) and POINT:LONG_FRAMES (C-Motion), more than 255 names go on in LABELS2.
+start time (START_S) and the rate (RATE_HZ) with all their digits, as text, and the note, where there is one (NOTE).
+More than 65535 frames are counted by TRIAL:ACTUAL_END_FIELD (Vicon) and POINT:LONG_FRAMES (C-Motion), more than 255
+names go on in LABELS2.
 
 Lost: filled, camera names, reprojection errors, points with one missing coordinate. Names of more than 255 bytes are
 refused.
@@ -19,6 +20,7 @@ channels, events) are ignored. Of more than 65535 frames, those of floats withou
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +92,12 @@ def save(path: Path, keypoints: Keypoints3D) -> None:
         "ANALOG": {"USED": 0, "GEN_SCALE": 1.0, "RATE": 0.0},
         "FORCE_PLATFORM": {"USED": 0},
         **({"TRIAL": trial} if trial else {}),
-        _GROUP: {"START_S": repr(float(keypoints.time_s[0])), "RATE_HZ": repr(rate_hz), "RESIDUAL": "sigma"},
+        _GROUP: {
+            "START_S": repr(float(keypoints.time_s[0])),
+            "RATE_HZ": repr(rate_hz),
+            "RESIDUAL": "sigma",
+            **_note(keypoints),
+        },
     }
     try:
         head = file_head(points, frames, rate_hz, -scale_mm, groups)
@@ -138,7 +145,9 @@ def load(path: Path) -> Keypoints3D:
             rate_hz = float(point["RATE"]["value"][0])
             start_s = float(document["header"]["points"]["first_frame"]) / rate_hz  # ezc3d counts it from 0
         sigma_m = None if sigma is None else sigma / _PER_METRE[units]
-        return keypoints3d(_labels(point, count), xyz_m, start_s + np.arange(frames) / rate_hz, sigma_m)
+        note = _text(parameters[_GROUP], "NOTE") if _GROUP in parameters else ""
+        time_s = start_s + np.arange(frames) / rate_hz
+        return replace(keypoints3d(_labels(point, count), xyz_m, time_s, sigma_m), note=note)
 
 
 def _points(path: Path, document: Any, head: Head, frames: int) -> tuple[Array, npt.NDArray[np.bool_], Array | None]:
@@ -213,6 +222,12 @@ def _even_rate_hz(path: Path, time_s: Array) -> float:
     if not np.finfo(np.float32).tiny < rate_hz < np.finfo(np.float32).max:
         raise FileFormatError(f"{path}: C3D cannot hold a frame rate of {rate_hz:g} Hz. Check the time stamps.")
     return rate_hz
+
+
+def _note(keypoints: Keypoints3D) -> dict[str, str]:
+    """Return the parameter of the note; as much of it as a dimension of one byte allows."""
+    note = keypoints.note.encode("ascii", "replace")[:_MAX_NAME_BYTES].decode("ascii")
+    return {"NOTE": note} if note else {}
 
 
 def _text(group: Any, key: str) -> str:

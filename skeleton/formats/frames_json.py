@@ -8,6 +8,8 @@ where it is one, else with the digits that bring the time back exactly. Position
 Z up), `sigma_mm` is their standard deviation in millimetres. All joints stand in every frame; of a missing one x, y and
 z are null and the confidence is 0. `"filled": true` stands only at positions that were interpolated over a gap.
 
+The first object also holds `"note"` where the keypoints have one: what whoever uses them must know.
+
 `confidence` comes from sigma, for programs that want a number in [0, 1]: 50 mm / (50 mm + sigma), so 1 for an exact
 point, 0.5 at 5 cm, towards 0 without end; null where sigma is unknown.
 
@@ -23,6 +25,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -49,8 +52,9 @@ def save(path: Path, keypoints: Keypoints3D) -> None:
     # Text is made frame by frame.
     for frame, (time_s, values) in enumerate(zip(keypoints.time_s.tolist(), by_frame, strict=True)):
         joints = {name: _joint(*of_joint) for name, *of_joint in zip(keypoints.names, *values, strict=True)}
+        note = f'"note": {json.dumps(keypoints.note)}, ' if keypoints.note and not frame else ""
         lines.append(
-            f'{{"frame": {frame}, "timestamp_ms": {_milliseconds(time_s)}, '
+            f'{{"frame": {frame}, "timestamp_ms": {_milliseconds(time_s)}, {note}'
             f'"joints": {json.dumps(joints, ensure_ascii=False, allow_nan=False)}}}'
         )
     path.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
@@ -73,7 +77,8 @@ def load(path: Path) -> Keypoints3D:
                     filled[row, column[name]] = joint is not None and joint.get("filled", False) is True
                 except (TypeError, ValueError, KeyError, AttributeError) as error:
                     raise ValueError(f"object {row}, joint {name}: {error!r}") from error
-        return keypoints3d(names, values[..., :3], time_s, values[..., 3], filled)
+        note = str(frames[0].get("note", "")) if frames else ""
+        return replace(keypoints3d(names, values[..., :3], time_s, values[..., 3], filled), note=note)
 
 
 def _joint(xyz: list[float], confidence: float, sigma_mm: float, filled: bool) -> dict[str, Any]:

@@ -81,7 +81,7 @@ def load_observations2d(path: Path) -> Observations2D:
 
 def save_keypoints3d(path: Path, keypoints: Keypoints3D) -> None:
     """Write 3D keypoints; raises FileFormatError for names that cannot be written, OSError when the disk refuses."""
-    arrays = {
+    arrays: dict[str, Any] = {
         "names": keypoints.names,
         "xyz_m": keypoints.xyz_m,
         "sigma_m": keypoints.sigma_m,
@@ -90,6 +90,8 @@ def save_keypoints3d(path: Path, keypoints: Keypoints3D) -> None:
         "camera_names": keypoints.camera_names,
         "filled": keypoints.filled,
     }
+    if keypoints.note:
+        arrays["note"] = np.array(keypoints.note)
     _save(path, KEYPOINTS3D, arrays)
 
 
@@ -100,8 +102,9 @@ def load_keypoints3d(path: Path) -> Keypoints3D:
             path,
             KEYPOINTS3D,
             ("names", "xyz_m", "sigma_m", "time_s", "reprojection_px", "camera_names"),
-            optional=("filled",),
+            optional=("filled", "note"),
         )
+        _unpack_note(arrays)
         arrays.setdefault("filled", np.zeros(arrays["sigma_m"].shape, dtype=bool))
         return Keypoints3D(**arrays)
 
@@ -120,6 +123,8 @@ def save_motion(path: Path, motion: Motion) -> None:
     arrays.update({key: value for key, value in optional.items() if value is not None})
     if motion.contact is not None:
         arrays["contact_names"] = motion.contact_names
+    if motion.note:
+        arrays["note"] = np.array(motion.note)
     _save(path, MOTION, arrays)
 
 
@@ -130,8 +135,9 @@ def load_motion(path: Path) -> Motion:
             path,
             MOTION,
             ("joint_names", "parents", "rest_offset_m", "rotation_xyzw", "root_m", "time_s"),
-            optional=("sigma_m", "inferred", "contact", "contact_names"),
+            optional=("sigma_m", "inferred", "contact", "contact_names", "note"),
         )
+        _unpack_note(arrays)
         if arrays["parents"].dtype.kind not in "iu":
             raise TypeError(f"parents holds {arrays['parents'].dtype}, needed whole numbers")
         return Motion(**arrays)
@@ -144,6 +150,14 @@ def contract_of(path: Path) -> str | None:
             return str(archive["format"]) if "format" in archive else None
     except (OSError, ValueError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error):
         return None
+
+
+def _unpack_note(arrays: dict[str, Any]) -> None:
+    """Make the note a text, if there is one."""
+    if "note" in arrays:
+        if arrays["note"].dtype.kind != "U" or arrays["note"].ndim:
+            raise TypeError(f"note holds {arrays['note'].dtype}, needed a text")
+        arrays["note"] = str(arrays["note"])
 
 
 def _save(path: Path, contract: str, arrays: dict[str, Any]) -> None:

@@ -302,3 +302,19 @@ def test_a_full_disk_is_no_success(tmp_path: Path, suffix: str):
     path.symlink_to("/dev/full")
     with pytest.raises(OSError, match=r"No space left|disk full"):
         save_keypoints3d(path, one_frame())
+
+
+NOTE = "Depth is inferred from one view (cam1), not measured; scale from the default height of 1.75 m."
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".c3d", ".json"])
+def test_a_note_stays_with_the_points_where_the_format_can_hold_it(tmp_path: Path, suffix: str):
+    if suffix == ".c3d":
+        pytest.importorskip("ezc3d")
+    shape = (4, 2)
+    keypoints = Keypoints3D(
+        ("a", "b"), np.ones((*shape, 3)), np.full(shape, 0.01), np.arange(4) / 60, np.zeros((0, *shape)), (),
+        np.zeros(shape, dtype=bool), NOTE,
+    )  # fmt: skip
+    assert there_and_back(tmp_path, suffix, keypoints).note == NOTE
+    assert there_and_back(tmp_path, suffix, replace(keypoints, note="")).note == ""
