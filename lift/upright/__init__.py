@@ -1,0 +1,1 @@
+"""From a lifted body in a camera's frame to one that stands in a world: gravity, floor, path."""

@@ -1,0 +1,67 @@
+"""The floor under a lifted body."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from lift.upright.gravity import SOLES
+
+Array = npt.NDArray[np.float64]
+
+SOLE_M = 0.025
+"""Heels and tips of toes are points of the body so much above its soles, as in the skeleton's own definition."""
+
+_FEWEST_S = 3
+"""Frames in which a foot stands that a floor needs."""
+
+_LOWEST_SHARE = 0.05
+"""Where no foot stands, the floor is at the level below which so many of the body's lowest points are."""
+
+
+def touching(joints_m: Array, up: Array | None) -> Array:
+    """Return the point of each foot that is nearest to the ground (frames, feet, 3).
+
+    Parameters
+    ----------
+    joints_m
+        (frames, points of body18, 3).
+    up
+        (3,); None: not known yet, the toes then, on which feet turn when heels rise.
+    """
+    soles: Array = joints_m[:, SOLES]
+    if up is None:
+        toes_only: Array = soles[:, :, 1]
+        return toes_only
+    height = soles @ up
+    # Between heel and toes by how much lower each is, so that nothing leaps when they exchange.
+    toes = 1 / (1 + np.exp(np.clip((height[..., 1] - height[..., 0]) / 0.01, -50, 50)))
+    touch: Array = toes[..., None] * soles[:, :, 1] + (1 - toes[..., None]) * soles[:, :, 0]
+    return touch
+
+
+FloorFrom = Literal["calibration", "feet", "lowest"]
+"""What tells a floor."""
+
+
+def find_floor(xyz_m: Array, contact: Array, up: Array, sole_m: float) -> tuple[float, FloorFrom]:
+    """Return the floor's height along `up` from the camera, and what told it.
+
+    Parameters
+    ----------
+    xyz_m
+        (frames, points of body18, 3): metres, camera's frame.
+    contact
+        (frames, 2): how probably each foot stands.
+    up
+        (3,): unit vector.
+    sole_m
+        How far soles are below the points of the feet.
+    """
+    height = touching(xyz_m, up) @ up - sole_m
+    stands = contact > 0.5
+    if stands.sum() >= _FEWEST_S:
+        return float(np.median(height[stands])), "feet"
+    return float(np.quantile((xyz_m @ up).min(axis=1), _LOWEST_SHARE)) - sole_m, "lowest"
