@@ -23,7 +23,8 @@ from calib.cameras import Camera, CameraGroup
 from calib.interchange import load_cameras
 from lift.bodies import torso_axes
 from lift.geometry import turn_ahead
-from lift.points import LEGS_TOLD, MIRROR, POINTS, STATURE_M, root, stature
+from lift.noise import taken_apart
+from lift.points import ARMS_TOLD, LEGS_TOLD, MIRROR, POINTS, SHOULDERS, STATURE_M, root, stature
 from session.truth import Truth
 from skeleton.formats.npz import load_keypoints2d
 from skeleton.joint_sets import load_joint_set, map_keypoints2d
@@ -42,8 +43,8 @@ class Pair:
     """One camera's detections beside the truth.
 
     error_m (frames, points, 2): in the picture, metres at the subject, of a body of standard height; truth_m (frames,
-    points, 3) in the camera's frame, scaled alike; world_error_m (frames, points, 3) about the hips along the ray;
-    NaN: none.
+    points, 3) in the camera's frame, scaled alike; pose_m and world_m (frames, points, 3): the truth and the detector's
+    own 3D about the hips, along the ray to them; NaN: none.
     """
 
     name: str
@@ -52,7 +53,8 @@ class Pair:
     ray: Array
     error_m: Array
     confidence: Array
-    world_error_m: Array
+    pose_m: Array
+    world_m: Array
     with_bias: bool
 
 
@@ -69,10 +71,8 @@ def pair(name: str, seen: Keypoints2D, truth_m: Array, camera: Camera, with_bias
     turn = turn_ahead(hips[:, :2] / hips[:, 2:])
     true_pose = np.einsum("fij,fpj->fpi", turn, cam - hips[:, None])
     world = seen.world_m - root(seen.world_m)[:, None]
-    known = np.isfinite(true_pose) & np.isfinite(world)
-    size = (true_pose[known] * world[known]).sum() / (world[known] ** 2).sum()
     rate = 1 / float(np.median(np.diff(seen.time_s)))
-    return Pair(name, rate, cam, ray, error, seen.confidence, size * world - true_pose, with_bias)
+    return Pair(name, rate, cam, ray, error, seen.confidence, true_pose, world, with_bias)
 
 
 def rendered_pairs(session: Path) -> list[Pair]:
@@ -115,7 +115,8 @@ def real_pairs(folder: Path) -> list[Pair]:
 
 def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, object]]]:
     """Return the scalars and the tables by point of the noise model."""
-    swapped = [swapped_legs(p) for p in pairs]
+    exchanged = [swaps(p) for p in pairs]
+    swapped = [np.any(list(e.values()), axis=0) for e in exchanged]
     lag_s = fit_lag(pairs)
     bias, bias_spread = fit_bias(pairs, swapped)
     rests, clips = [], []
@@ -140,14 +141,20 @@ def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, ob
         "tail": tail,
         "tail_s": lasting([s - np.nanmean(s, axis=0) for s in size], [p.rate_hz for p in pairs], (0.1, 0.4)),
         "lag_s": lag_s,
-        "swaps_per_s": events([s[:, None] for s in swapped], pairs)[0],
+        **{f"{k}_swaps_per_s": events([e[k][:, None] for e in exchanged], pairs)[0] for k in ("arm", "leg", "body")},
         "swap_s": events([s[:, None] for s in swapped], pairs)[1],
     }
     lost = [p.confidence < LOST_CONFIDENCE for p in pairs]
     scalars["dropouts_per_s"], scalars["dropout_s"] = events(lost, pairs)
     slope, rest_spread = fit_confidence(size, [p.confidence for p in pairs], tail)
     scalars |= {"confidence_slope": slope, "confidence_spread": rest_spread}
-    worlds = [np.where(s[:, None, None], np.nan, p.world_error_m) for p, s in zip(pairs, swapped, strict=True)]
+    sizes = [world_size(p, swap) for p, swap in zip(pairs, swapped, strict=True)]
+    for place, name in enumerate(("world_scale", "world_depth")):
+        logs = np.log([size[place] for size in sizes])
+        scalars[name], scalars[f"{name}_spread"] = float(np.exp(np.median(logs))), spread_of(logs)
+    joint_errors = [world_error(p, swap, size) for p, swap, size in zip(pairs, swapped, sizes, strict=True)]
+    scalars["world_shoulders"] = correlation(*(np.concatenate([e[:, k] for e in joint_errors]) for k in SHOULDERS))
+    worlds = [taken_apart(error) for error in joint_errors]
     world_clips = [np.nanmean(world, axis=0) for world in worlds]
     world_rests = [world - clip for world, clip in zip(worlds, world_clips, strict=True)]
     scalars["world_correlation_s"] = lasting(world_rests, [p.rate_hz for p in pairs], (0.0, 0.2))
@@ -160,9 +167,37 @@ def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, ob
         "confidence": by_name(confidence[..., None], lambda v: float(np.nanmean(v))),
         "world_lateral_m": by_name(world_stack[..., :2], lambda v: float(np.sqrt(np.nanmean(v**2)))),
         "world_depth_m": by_name(world_stack[..., 2:], lambda v: float(np.sqrt(np.nanmean(v**2)))),
-        "world_clip_m": by_name(np.stack(world_clips), lambda v: float(np.sqrt(np.nanmean(v**2)))),
+        "world_clip_lateral_m": by_name(np.stack(world_clips)[..., :2], lambda v: float(np.sqrt(np.nanmean(v**2)))),
+        "world_clip_depth_m": by_name(np.stack(world_clips)[..., 2:], lambda v: float(np.sqrt(np.nanmean(v**2)))),
     }
     return scalars, tables
+
+
+def world_size(p: Pair, swapped: npt.NDArray[np.bool_]) -> tuple[float, float]:
+    """Return the factors of the detector's own 3D across the ray, and along it over that, against the truth."""
+    known = np.isfinite(p.pose_m).all(axis=-1) & np.isfinite(p.world_m).all(axis=-1) & ~swapped[:, None]
+    true, world = p.pose_m[known], p.world_m[known]
+    across = float((true[:, :2] * world[:, :2]).sum() / (true[:, :2] ** 2).sum())
+    along = float((true[:, 2] * world[:, 2]).sum() / (true[:, 2] ** 2).sum())
+    return max(across, 0.3), float(np.clip(along / max(across, 0.3), 0.3, 2.0))
+
+
+def world_error(p: Pair, swapped: npt.NDArray[np.bool_], size: tuple[float, float]) -> Array:
+    """Return what size and flattening leave of the detector's own 3D (frames, points, 3); NaN where swapped."""
+    error = p.world_m - p.pose_m * np.array([size[0], size[0], size[0] * size[1]])
+    return np.where(swapped[:, None, None], np.nan, error)
+
+
+def spread_of(values: Array) -> float:
+    """Return the deviation by the median distance from the median: one odd recording does not change it."""
+    return float(np.median(np.abs(values - np.median(values))) / 0.6745)
+
+
+def correlation(a: Array, b: Array) -> float:
+    """Return the correlation about 0 of values that may be NaN."""
+    both = np.isfinite(a) & np.isfinite(b)
+    product = (a[both] * b[both]).sum() / np.sqrt((a[both] ** 2).sum() * (b[both] ** 2).sum())
+    return float(np.clip(product, -0.95, 0.95))
 
 
 LOST_CONFIDENCE = 0.1
@@ -186,14 +221,20 @@ def by_name(values: Array, measure) -> dict[str, object]:  # type: ignore[no-unt
     return {name: v if np.isfinite(v) else middle for name, v in found.items()}
 
 
-def swapped_legs(p: Pair) -> npt.NDArray[np.bool_]:
-    """Return the frames in which knees and ankles fit far better with sides exchanged."""
-    legs = LEGS_TOLD
-    straight = np.linalg.norm(p.error_m[:, legs], axis=-1).mean(axis=1)
-    crossed = p.ray[:, MIRROR][:, legs] * p.truth_m[:, legs, 2:] - p.truth_m[:, legs, :2]
-    mirrored = np.linalg.norm(crossed, axis=-1).mean(axis=1)
-    swapped: npt.NDArray[np.bool_] = (straight > 0.08) & (mirrored < 0.5 * straight)
-    return swapped
+def swaps(p: Pair) -> dict[str, npt.NDArray[np.bool_]]:
+    """Return the frames in which arms, legs or both fit better with sides exchanged, where it makes a difference."""
+    crossed = p.ray[:, MIRROR] * p.truth_m[..., 2:] - p.truth_m[..., :2]
+    straight, mirrored = (np.linalg.norm(error, axis=-1) for error in (p.error_m, crossed))
+    found = {}
+    for name, points in (("arm", ARMS_TOLD), ("leg", LEGS_TOLD)):
+        as_told, exchanged = (np.nanmean(distance[:, points], axis=1) for distance in (straight, mirrored))
+        found[name] = (as_told > SWAP_M) & (exchanged < SWAP_SHARE * as_told)
+    both = found["arm"] & found["leg"]
+    return {"arm": found["arm"] & ~both, "leg": found["leg"] & ~both, "body": both}
+
+
+SWAP_M, SWAP_SHARE = 0.06, 0.6
+"""Sides are swapped where points lie farther than that from where they should, and at most that share of it crossed."""
 
 
 def fit_lag(pairs: Sequence[Pair]) -> float:

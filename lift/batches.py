@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from lift.bodies import mirrored, of_stature, proportioned, random_factors
+from lift.bodies import mirrored, of_stature, proportioned, random_factors, with_other_arms
 from lift.cameras import Cameras, CameraSettings, draw_cameras, rays
 from lift.geometry import Centred, centred, features, root_code, turn_ahead
 from lift.mocap.archives import Motions
@@ -33,6 +33,8 @@ class WindowSettings:
         The share that is mirrored.
     proportions
         Deviation of the logarithms of bone lengths.
+    other_arms
+        The share that holds arms and head as the bodies of other windows do.
     balance
         Activities are drawn by their length to this power: 1 as recorded, 0 all alike.
     world_share
@@ -44,6 +46,7 @@ class WindowSettings:
     speed: tuple[float, float] = (0.7, 1.4)
     mirror: float = 0.5
     proportions: float = 0.06
+    other_arms: float = 0.3
     balance: float = 0.7
     world_share: float = 0.8
 
@@ -111,7 +114,13 @@ class Sampler:
         xyz[flip], contact[flip] = mirrored(xyz[flip], contact[flip])
         if settings.proportions > 0:
             xyz = proportioned(xyz, random_factors(rng, settings.windows, settings.proportions))
-        return of_stature(xyz)[0], contact
+        xyz = of_stature(xyz)[0]
+        if settings.other_arms > 0:
+            own = np.arange(settings.windows)
+            xyz = with_other_arms(
+                xyz, np.where(rng.random(settings.windows) < settings.other_arms, np.roll(own, 1), own)
+            )
+        return xyz, contact
 
 
 def sequence_shares(motions: Motions, sequences: npt.NDArray[np.int64], balance: float) -> npt.NDArray[np.float64]:

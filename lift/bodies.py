@@ -14,6 +14,12 @@ Array = npt.NDArray[np.float32]
 GROUPS = ("trunk", "shoulders", "hips", "upper_arm", "forearm", "thigh", "shin", "foot", "head")
 """Bones that have one factor of length, both sides alike."""
 
+UPPER = [k for k, name in enumerate(POINTS) if name.endswith(("head", "nose", "elbow", "wrist"))]
+SHOULDER_OF = {
+    k: int(SHOULDERS[int(POINTS[k].startswith("right"))]) for k in UPPER if POINTS[k].endswith(("elbow", "wrist"))
+}
+"""Points of arms and head, and the shoulder that an arm's point hangs on."""
+
 
 def mirrored(xyz_m: Array, contact: npt.NDArray[np.int8]) -> tuple[Array, npt.NDArray[np.int8]]:
     """Return the mirror image (left and right exchanged, x turned round) of (..., frames, points, 3)."""
@@ -53,6 +59,35 @@ def proportioned(xyz_m: Array, factor: Array) -> Array:
     body[..., 2] += lift[..., None]
     result: Array = body.astype(xyz_m.dtype)
     return result
+
+
+def with_other_arms(xyz_m: Array, giver: npt.NDArray[np.int64]) -> Array:
+    """Return bodies that hold arms and head, towards their trunks, as other windows' bodies do.
+
+    Recorded people do not do all that one can do at once: legs of one and arms of another make poses that nobody was
+    recorded in, and which are as possible.
+
+    Parameters
+    ----------
+    xyz_m
+        (windows, frames, points, 3): metres, bodies of about one height.
+    giver
+        (windows,): the window that each one takes arms and head from; its own number: it keeps them.
+    """
+    here, there = torso_axes(xyz_m), torso_axes(xyz_m)[giver]
+    turn = (here @ np.swapaxes(there, -1, -2)).astype(xyz_m.dtype)
+    other = xyz_m[giver]
+    shoulders, others = xyz_m[..., SHOULDERS, :].mean(axis=-2), other[..., SHOULDERS, :].mean(axis=-2)
+    result = xyz_m.copy()
+    for point in UPPER:
+        side = SHOULDER_OF.get(point)
+        hangs, hung = (shoulders, others) if side is None else (xyz_m[..., side, :], other[..., side, :])
+        result[..., point, :] = hangs + np.einsum("...ij,...j->...i", turn, other[..., point, :] - hung)
+    # Where either trunk was not recorded, nothing tells how to turn.
+    known = (np.abs(here).sum(axis=(-1, -2)) > 0) & (np.abs(there).sum(axis=(-1, -2)) > 0)
+    keep = (giver == np.arange(len(giver)))[:, None] | ~known.all(axis=1, keepdims=True)
+    mixed: Array = np.where(keep[..., None, None], xyz_m, result)
+    return mixed
 
 
 def of_stature(xyz_m: Array) -> tuple[Array, Array]:

@@ -26,7 +26,7 @@ from clapcap.errors import FileFormatError
 from lift.bodies import torso_axes
 from lift.cameras import Cameras, rays
 from lift.mocap.convert import RATE_HZ
-from lift.points import MIRROR, POINTS, root
+from lift.points import CHAIN, HIPS, MIRROR, POINTS, SHOULDERS, root
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -37,7 +37,10 @@ Array = npt.NDArray[np.float32]
 
 ARMS = np.array([k for k, name in enumerate(POINTS) if name.endswith(("elbow", "wrist", "shoulder"))])
 LEGS = np.array([k for k, name in enumerate(POINTS) if name.endswith(("hip", "knee", "ankle", "heel", "foot_index"))])
-_SWAPPED = (ARMS, LEGS, np.arange(len(POINTS)))
+HANGS_ON = tuple(
+    (POINTS.index(point), -1 if parent == "shoulders" else POINTS.index(parent)) for point, parent, _ in CHAIN
+)
+"""Each point and the one it hangs on, parents first; -1: the shoulders' middle."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,16 +67,25 @@ class NoiseModel:
         (points,), scalar, scalar: mean confidence; how much it falls per e-fold of the size; deviation of the rest.
     lag_s
         The time constant of the detector's smoothing.
-    swaps_per_s, swap_s
-        How often sides are swapped, of arms, legs or both, and for how long on average.
+    arm_swaps_per_s, leg_swaps_per_s, body_swaps_per_s, swap_s
+        How often sides are swapped, of arms, legs or the whole body, and for how long on average: most for a frame or
+        two, some for far longer.
     dropouts_per_s, dropout_s
         How often a point is lost, and for how long on average.
     outside
         Factor of the errors of points beyond the picture's edge.
     lost_outside
         Points farther outside than this share of half the picture are not seen at all.
-    world_lateral_m, world_depth_m, world_clip_m, world_correlation_s
-        Of the detector's own 3D, about the hips: deviations across and along the ray, of what stays, and its duration.
+    world_scale, world_scale_spread
+        Size of the detector's own 3D over the standard body's, and the deviation of its logarithm between recordings.
+    world_depth, world_depth_spread
+        How deep its bodies are along the ray over how deep they should be, likewise: detectors flatten.
+    world_lateral_m, world_depth_m, world_clip_lateral_m, world_clip_depth_m, world_correlation_s
+        (points,): deviations of its errors across and along the ray, of what comes and goes and of what stays over a
+        recording, and how long the former lasts. Errors hang together as bones do: each is on top of the error of the
+        joint that the point hangs on; of shoulders, both together.
+    world_shoulders
+        Correlation of the errors of the two shoulders.
     """
 
     bias_m: Array
@@ -87,15 +99,23 @@ class NoiseModel:
     confidence_slope: float
     confidence_spread: float
     lag_s: float
-    swaps_per_s: float
+    arm_swaps_per_s: float
+    leg_swaps_per_s: float
+    body_swaps_per_s: float
     swap_s: float
     dropouts_per_s: float
     dropout_s: float
     outside: float
     lost_outside: float
+    world_scale: float
+    world_scale_spread: float
+    world_depth: float
+    world_depth_spread: float
     world_lateral_m: Array
     world_depth_m: Array
-    world_clip_m: Array
+    world_clip_lateral_m: Array
+    world_clip_depth_m: Array
+    world_shoulders: float
     world_correlation_s: float
 
 
@@ -111,7 +131,7 @@ class Detections:
         (windows, frames, points), in [0, 1]; 0 where not seen.
     world_m
         (windows, frames, points, 3) or None: the detector's own 3D about the hips, along the ray to them; NaN: not
-        seen.
+        recorded.
     """
 
     ray: Array
@@ -154,24 +174,55 @@ def detect(
     confidence = model.confidence - model.confidence_slope * size
     confidence = confidence + model.confidence_spread * _wandering(rng, shape, model.tail_s)
     confidence = np.clip(confidence, 0.02, 1.0)
-    ray, confidence = _swapped(rng, ray, confidence, model)
+    taken = _swaps(rng, shape, model)
+    ray = np.take_along_axis(ray, taken[..., None], axis=-2)
+    confidence = np.take_along_axis(confidence, taken, axis=-1)
     lost = _episodes(rng, shape, model.dropouts_per_s, model.dropout_s) | (beyond > model.lost_outside)
     lost |= np.isnan(ray).any(axis=-1)
     ray = np.where(lost[..., None], np.nan, ray * cameras.focal_ratio[:, None, None, None])
-    world = None if turn is None else _world(rng, cameras.to_camera(xyz_m), turn, lost, model)
+    world = None
+    if turn is not None:
+        world = np.take_along_axis(_world(rng, cameras.to_camera(xyz_m), turn, model), taken[..., None], axis=-2)
+        world = world.astype(np.float32)  # a detector tells all points in space, also those it does not see
     return Detections(ray.astype(np.float32), np.where(lost, 0, confidence).astype(np.float32), world)
 
 
-def _world(
-    rng: np.random.Generator, cam_m: Array, turn: Array, lost: npt.NDArray[np.bool_], model: NoiseModel
-) -> Array:
-    """Return the detector's own 3D: the truth, straight ahead, with errors larger along the ray than across."""
+def _world(rng: np.random.Generator, cam_m: Array, turn: Array, model: NoiseModel) -> Array:
+    """Return the detector's own 3D: the truth, straight ahead, flattened, with errors larger along the ray."""
     world = (cam_m - root(cam_m)[..., None, :]) @ np.swapaxes(turn, -1, -2)
-    spread = np.stack([model.world_lateral_m, model.world_lateral_m, model.world_depth_m], axis=-1)
-    world = world + spread * _wandering(rng, world.shape, model.world_correlation_s)
-    world = world + model.world_clip_m[:, None] * rng.standard_normal((len(world), 1, *world.shape[2:]))
-    result: Array = np.where(lost[..., None], np.nan, world).astype(np.float32)
+    windows = len(world)
+    scale = model.world_scale * np.exp(model.world_scale_spread * rng.standard_normal(windows))
+    depth = model.world_depth * np.exp(model.world_depth_spread * rng.standard_normal(windows))
+    world = world * np.stack([scale, scale, scale * depth], axis=-1)[:, None, None].astype(np.float32)
+    moving = np.stack([model.world_lateral_m, model.world_lateral_m, model.world_depth_m], axis=-1)
+    staying = np.stack([model.world_clip_lateral_m, model.world_clip_lateral_m, model.world_clip_depth_m], axis=-1)
+    error = moving * _wandering(rng, world.shape, model.world_correlation_s)
+    error = error + staying * rng.standard_normal((windows, 1, *world.shape[2:]), dtype=np.float32)
+    result: Array = world + hung_together(error, model.world_shoulders)
     return result
+
+
+def hung_together(error: Array, shoulders: float) -> Array:
+    """Return errors (..., points, 3) of joints from those of the bones that they end: sums along the chain.
+
+    The hips' are opposite, since all is about their middle; the shoulders' have the given correlation.
+    """
+    whole = error.copy()
+    whole[..., HIPS[1], :] = -whole[..., HIPS[0], :]
+    left, right = SHOULDERS
+    whole[..., right, :] = shoulders * whole[..., left, :] + np.sqrt(1 - shoulders**2) * whole[..., right, :]
+    for point, parent in HANGS_ON:
+        above = whole[..., SHOULDERS, :].mean(axis=-2) if parent < 0 else whole[..., parent, :]
+        whole[..., point, :] += above
+    return whole
+
+
+def taken_apart(error: Array) -> Array:
+    """Return the errors of bones from those of joints: the inverse of `hung_together` but for hips and shoulders."""
+    own = error.copy()
+    for point, parent in HANGS_ON:
+        own[..., point, :] -= error[..., SHOULDERS, :].mean(axis=-2) if parent < 0 else error[..., parent, :]
+    return own
 
 
 def _bias(rng: np.random.Generator, xyz_m: Array, model: NoiseModel) -> Array:
@@ -207,15 +258,17 @@ def _wandering(rng: np.random.Generator, shape: tuple[int, ...], lasting_s: floa
 
 
 def _episodes(
-    rng: np.random.Generator, shape: tuple[int, ...], per_s: float, lasting_s: float
+    rng: np.random.Generator, shape: tuple[int, ...], per_s: float, lasting_s: float, uneven: bool = False
 ) -> npt.NDArray[np.bool_]:
     """Return where (windows, frames, ...) something that comes by chance and lasts a while is going on.
 
-    A Markov chain of two states, sampled as the times at which it last began: episodes are exponentially long.
+    A Markov chain of two states, sampled as the times at which it last began: episodes are exponentially long, or
+    uneven: half the square of that, with the same mean.
     """
     frames = shape[1]
     begins = rng.random(shape, dtype=np.float32) < per_s / RATE_HZ
-    lengths = np.ceil(lasting_s * RATE_HZ * rng.standard_exponential(shape, dtype=np.float32))
+    length = rng.standard_exponential(shape, dtype=np.float32)
+    lengths = np.ceil(lasting_s * RATE_HZ * (length**2 / 2 if uneven else length))
     begins[:, 0] |= rng.random(begins[:, 0].shape) < per_s * lasting_s  # what began before the window
     time = np.arange(frames).reshape(1, frames, *([1] * (len(shape) - 2)))
     ends = np.maximum.accumulate(np.where(begins, time + lengths, -1), axis=1)
@@ -223,15 +276,15 @@ def _episodes(
     return going
 
 
-def _swapped(rng: np.random.Generator, ray: Array, confidence: Array, model: NoiseModel) -> tuple[Array, Array]:
-    for limbs in _SWAPPED:
-        per_s = model.swaps_per_s / len(_SWAPPED)
-        swapped = _episodes(rng, confidence.shape[:2], per_s, model.swap_s)
-        now = np.zeros(confidence.shape, dtype=bool)
-        now[..., limbs] = swapped[..., None]
-        ray = np.where(now[..., None], ray[..., MIRROR, :], ray)
-        confidence = np.where(now, confidence[..., MIRROR], confidence)
-    return ray, confidence
+def _swaps(rng: np.random.Generator, shape: tuple[int, ...], model: NoiseModel) -> npt.NDArray[np.int64]:
+    """Return which point (windows, frames, points) each one is taken for: itself, or that of the other side."""
+    taken = np.broadcast_to(np.arange(len(POINTS)), shape)
+    rates = (model.arm_swaps_per_s, model.leg_swaps_per_s, model.body_swaps_per_s)
+    for limbs, per_s in zip((ARMS, LEGS, np.arange(len(POINTS))), rates, strict=True):
+        now = np.zeros(shape, dtype=bool)
+        now[..., limbs] = _episodes(rng, shape[:2], per_s, model.swap_s, uneven=True)[..., None]
+        taken = np.where(now, MIRROR[taken], taken)
+    return taken
 
 
 def load_noise(path: Path | None = None) -> NoiseModel:
@@ -257,7 +310,10 @@ def load_noise(path: Path | None = None) -> NoiseModel:
         raise FileFormatError(f"{file} is no noise model: {error!r}.") from error
 
 
-_BY_POINT = ("bias_m", "clip_m", "sigma_m", "confidence", "world_lateral_m", "world_depth_m", "world_clip_m")
+_BY_POINT = (
+    *("bias_m", "clip_m", "sigma_m", "confidence"),
+    *("world_lateral_m", "world_depth_m", "world_clip_lateral_m", "world_clip_depth_m"),
+)
 
 
 def _both(point: str) -> str:

@@ -27,6 +27,7 @@ HIPS = np.array([POINTS.index("left_hip"), POINTS.index("right_hip")])
 SHOULDERS = np.array([POINTS.index("left_shoulder"), POINTS.index("right_shoulder")])
 KNEES = np.array([POINTS.index("left_knee"), POINTS.index("right_knee")])
 ANKLES = np.array([POINTS.index("left_ankle"), POINTS.index("right_ankle")])
+ARMS_TOLD = np.array([POINTS.index(f"{side}_{point}") for point in ("elbow", "wrist") for side in ("left", "right")])
 LEGS_TOLD = np.concatenate([KNEES, ANKLES])
 TORSO = np.concatenate([HIPS, SHOULDERS])
 FEET = np.array(

@@ -22,6 +22,7 @@ NAMES = {
     "lifter": "this network",
     "residual": "residual, per frame",
     "linear": "linear, per frame",
+    "world": "detector's own 3D",
 }
 
 

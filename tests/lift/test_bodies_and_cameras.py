@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from lift.bodies import GROUPS, mirrored, of_stature, proportioned
+from lift.bodies import GROUPS, mirrored, of_stature, proportioned, torso_axes, with_other_arms
 from lift.cameras import Cameras, CameraSettings, draw_cameras, rays
 from lift.geometry import centred, root_code, root_from_code, turn_ahead
 from lift.mocap.archives import Motions
@@ -49,6 +49,22 @@ def test_bones_get_their_factor_and_feet_stay_on_the_ground(windows: np.ndarray)
     )
     lowest = [np.nanmin(xyz[..., FEET, 2], axis=-1) for xyz in (windows, changed)]
     np.testing.assert_allclose(lowest[1], 1.05 * lowest[0], atol=1e-5)  # legs are 5 % longer: so are steps and heights
+
+
+def test_arms_of_others_are_held_towards_the_trunk_as_theirs_are(windows: np.ndarray):
+    changed = with_other_arms(windows, np.array([1, 1, 0]))
+    np.testing.assert_array_equal(changed[1], windows[1])
+
+    def towards_the_trunk(xyz: np.ndarray) -> np.ndarray:
+        arm = xyz[:, PLACE["left_wrist"]] - xyz[:, PLACE["left_shoulder"]]
+        return np.einsum("fji,fj->fi", torso_axes(xyz), arm)
+
+    np.testing.assert_allclose(towards_the_trunk(changed[0]), towards_the_trunk(windows[1]), atol=1e-5)
+    legs = [PLACE[f"{side}_{point}"] for side in ("left", "right") for point in ("hip", "knee", "ankle", "shoulder")]
+    np.testing.assert_array_equal(changed[:, :, legs], windows[:, :, legs])
+    unknown = windows.copy()
+    unknown[1, 5, PLACE["left_hip"]] = np.nan
+    np.testing.assert_array_equal(with_other_arms(unknown, np.array([1, 1, 2]))[0], unknown[0])
 
 
 def test_every_body_becomes_the_standard_height(windows: np.ndarray):

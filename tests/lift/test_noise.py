@@ -12,7 +12,7 @@ from clapcap.errors import FileFormatError
 from lift.cameras import Cameras, rays
 from lift.geometry import turn_ahead
 from lift.noise import NoiseModel, detect, load_noise
-from lift.points import LEGS_TOLD, MIRROR, POINTS
+from lift.points import LEGS_TOLD, MIRROR, POINTS, root
 
 WINDOWS, FRAMES, DEPTH_M = 40, 120, 4.0
 PLACE = {name: k for k, name in enumerate(POINTS)}
@@ -44,9 +44,12 @@ def silent() -> NoiseModel:
     points = np.zeros(len(POINTS), np.float32)
     return replace(
         load_noise(),
-        **{name: points for name in ("clip_m", "sigma_m", "world_lateral_m", "world_depth_m", "world_clip_m")},
-        **{"bias_m": np.zeros((len(POINTS), 3), np.float32), "lag_s": 0.0, "swaps_per_s": 0.0, "dropouts_per_s": 0.0},
-        **{"tail": 0.0, "confidence_spread": 0.0, "bias_spread": 0.0},
+        **{name: points for name in ("clip_m", "sigma_m", "world_lateral_m", "world_depth_m")},
+        **{name: points for name in ("world_clip_lateral_m", "world_clip_depth_m")},
+        **{"bias_m": np.zeros((len(POINTS), 3), np.float32), "lag_s": 0.0, "dropouts_per_s": 0.0},
+        **{f"{part}_swaps_per_s": 0.0 for part in ("arm", "leg", "body")},
+        **{"tail": 0.0, "confidence_spread": 0.0, "bias_spread": 0.0, "world_shoulders": 0.0},
+        **{"world_scale": 1.0, "world_scale_spread": 0.0, "world_depth": 1.0, "world_depth_spread": 0.0},
     )
 
 
@@ -103,9 +106,11 @@ def test_a_still_body_does_not_lag_and_a_moving_one_trails_by_the_time_constant(
 
 def test_swaps_exchange_sides_for_their_share_of_the_time(silent: NoiseModel):
     body = standing()
-    seen = detect(np.random.default_rng(3), body, camera(), replace(silent, swaps_per_s=0.6, swap_s=0.2))
+    seen = detect(
+        np.random.default_rng(3), body, camera(), replace(silent, leg_swaps_per_s=0.2, body_swaps_per_s=0.2, swap_s=0.2)
+    )
     exchanged = np.abs(seen.ray - rays(body)[..., MIRROR, :]).max(axis=-1)[..., LEGS_TOLD].max(axis=-1) < 1e-5
-    # Legs are swapped with "legs" and with "all": each 0.2 a second for 0.2 s; two thirds of 0.12, 80 s in all.
+    # Legs are swapped alone and with the whole body: each 0.2 a second for 0.2 s, in 80 s.
     assert exchanged.mean() == pytest.approx(0.08, abs=0.05)
 
 
@@ -134,9 +139,35 @@ def test_the_detectors_own_3d_errs_more_along_the_ray_than_across(silent: NoiseM
     model = replace(silent, world_lateral_m=lateral, world_depth_m=depth)
     seen = detect(np.random.default_rng(0), body, camera(), model, turn)
     assert seen.world_m is not None
-    error = seen.world_m - (body - [0, 0, DEPTH_M])
-    assert error[..., 0].std() == pytest.approx(0.02, rel=0.1)
-    assert error[..., 2].std() == pytest.approx(0.08, rel=0.1)
+    error = seen.world_m - (body - root(body)[..., None, :])
+    shoulder, wrist = (error[..., PLACE[f"left_{name}"], :] for name in ("shoulder", "wrist"))
+    assert shoulder[..., 0].std() == pytest.approx(0.02, rel=0.1)
+    assert shoulder[..., 2].std() == pytest.approx(0.08, rel=0.1)
+    # The wrist's error is on top of the elbow's, that on top of the shoulder's.
+    assert wrist[..., 2].std() == pytest.approx(np.sqrt(3) * 0.08, rel=0.1)
+    np.testing.assert_allclose(error[..., PLACE["left_hip"], :], -error[..., PLACE["right_hip"], :], atol=1e-5)
+
+
+def test_where_sides_are_swapped_the_detectors_own_3d_is_too(silent: NoiseModel):
+    body = standing()
+    turn = turn_ahead(np.zeros((WINDOWS, FRAMES, 2), np.float32))
+    model = replace(silent, body_swaps_per_s=50.0, swap_s=100.0)
+    seen = detect(np.random.default_rng(0), body, camera(), model, turn)
+    assert seen.world_m is not None
+    pose = body - root(body)[..., None, :]
+    # Episodes are uneven: where none goes on, nothing is swapped.
+    exchanged = seen.ray[..., PLACE["left_wrist"], 0] < 0
+    assert exchanged.mean() > 0.5
+    np.testing.assert_allclose(seen.world_m[exchanged], pose[..., MIRROR, :][exchanged], atol=1e-5)
+
+
+def test_bodies_of_the_detectors_own_3d_are_flat(silent: NoiseModel):
+    body = standing()
+    body[..., PLACE["left_wrist"], 2] -= 0.5
+    turn = turn_ahead(np.zeros((WINDOWS, FRAMES, 2), np.float32))
+    seen = detect(np.random.default_rng(0), body, camera(), replace(silent, world_scale=0.9, world_depth=0.8), turn)
+    assert seen.world_m is not None
+    np.testing.assert_allclose(seen.world_m[..., PLACE["left_wrist"], 2], -0.5 * 0.9 * 0.8, atol=1e-5)
 
 
 def test_the_same_chance_gives_the_same_detections():

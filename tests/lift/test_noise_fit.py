@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.lifter_noise import Pair, fit, swapped_legs, write
+from benchmarks.lifter_noise import Pair, fit, swaps, write
 from lift.cameras import CameraSettings, draw_cameras
 from lift.geometry import turn_ahead
 from lift.mocap.archives import Motions
@@ -35,7 +35,7 @@ def pairs(motions: Motions, model: NoiseModel) -> list[Pair]:
     made = []
     for k in range(VIEWS):
         error = seen.ray[k] * cam[k, ..., 2:] - cam[k, ..., :2]
-        made.append(Pair(str(k), 60.0, cam[k], seen.ray[k], error, seen.confidence[k], seen.world_m[k] - pose[k], True))
+        made.append(Pair(str(k), 60.0, cam[k], seen.ray[k], error, seen.confidence[k], pose[k], seen.world_m[k], True))
     return made
 
 
@@ -47,9 +47,12 @@ def known() -> NoiseModel:
     return replace(
         load_noise(),
         **{"bias_m": bias, "bias_spread": 0.0, "clip_m": 0.015 * same, "sigma_m": 0.012 * same},
-        **{"correlation_s": 0.1, "tail": 0.5, "tail_s": 0.3, "lag_s": 0.0, "swaps_per_s": 0.0, "dropouts_per_s": 0.0},
+        **{"correlation_s": 0.1, "tail": 0.5, "tail_s": 0.3, "lag_s": 0.0, "dropouts_per_s": 0.0},
+        **{f"{part}_swaps_per_s": 0.0 for part in ("arm", "leg", "body")},
         **{"confidence": 0.7 * same, "confidence_slope": 0.05, "confidence_spread": 0.03, "lost_outside": 100.0},
-        **{"world_lateral_m": 0.02 * same, "world_depth_m": 0.06 * same, "world_clip_m": 0.03 * same, "outside": 1.0},
+        **{"world_lateral_m": 0.02 * same, "world_depth_m": 0.06 * same, "outside": 1.0},
+        **{"world_clip_lateral_m": 0.01 * same, "world_clip_depth_m": 0.03 * same, "world_shoulders": 0.6},
+        **{"world_scale": 0.95, "world_scale_spread": 0.02, "world_depth": 0.8, "world_depth_spread": 0.05},
     )
 
 
@@ -66,14 +69,19 @@ def test_the_fit_finds_what_the_detections_were_made_with(motions: Motions, know
     assert found.correlation_s == pytest.approx(0.1, rel=0.35)
     assert found.tail == pytest.approx(0.5, abs=0.15)
     assert found.confidence[hip] == pytest.approx(0.7, abs=0.03)
-    assert found.world_depth_m[0] == pytest.approx(0.06, rel=0.25)
-    assert found.world_lateral_m[0] == pytest.approx(0.02, rel=0.25)
-    assert found.swaps_per_s < 0.05
+    assert np.median(found.world_depth_m) == pytest.approx(0.06, rel=0.25)
+    assert np.median(found.world_lateral_m) == pytest.approx(0.02, rel=0.25)
+    assert np.median(found.world_clip_depth_m) == pytest.approx(0.03, rel=0.35)
+    assert found.world_scale == pytest.approx(0.95, rel=0.02)
+    assert found.world_depth == pytest.approx(0.8, abs=0.1)  # errors along the ray are as large as bodies are deep
+    assert found.world_shoulders == pytest.approx(0.6, abs=0.15)
+    assert found.body_swaps_per_s < 0.05
 
 
-def test_legs_that_are_exchanged_are_seen(motions: Motions, known: NoiseModel):
+@pytest.mark.parametrize("part", ["arm", "leg", "body"])
+def test_sides_that_are_exchanged_are_seen(motions: Motions, known: NoiseModel, part: str):
     quiet = replace(known, tail=0.0, sigma_m=0.002 * np.ones(len(POINTS), np.float32))
-    swapping = replace(quiet, swaps_per_s=3.0, swap_s=0.5)
-    seen = [np.mean([swapped_legs(p).mean() for p in pairs(motions, model)]) for model in (quiet, swapping)]
+    swapping = replace(quiet, **{f"{part}_swaps_per_s": 3.0}, swap_s=0.5)
+    seen = [np.mean([swaps(p)[part].mean() for p in pairs(motions, model)]) for model in (quiet, swapping)]
     assert seen[0] < 0.01
     assert seen[1] > 0.1

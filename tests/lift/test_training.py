@@ -169,7 +169,8 @@ def test_the_truth_reprojects_where_the_rays_are_when_there_are_no_errors(motion
     zeros = np.zeros_like(quiet.sigma_m)
     quiet = replace(
         quiet,
-        **{"bias_m": np.zeros_like(quiet.bias_m), "clip_m": zeros, "sigma_m": zeros, "swaps_per_s": 0.0},
+        **{"bias_m": np.zeros_like(quiet.bias_m), "clip_m": zeros, "sigma_m": zeros},
+        **{f"{part}_swaps_per_s": 0.0 for part in ("arm", "leg", "body")},
         **{"dropouts_per_s": 0.0, "lost_outside": 100.0},
     )
     cameras = replace(tiny.cameras, guessed_share=0.0)
@@ -237,7 +238,7 @@ def test_evaluation_gives_every_method_and_activity_the_same_frames(
 ):
     train(motions, tiny, tmp_path / "run")
     found = evaluate(load_methods(tmp_path / "run"), motions, "test", tiny.cameras, load_noise())
-    assert list(found.overall) == ["lifter", "residual", "linear"]
+    assert list(found.overall) == ["lifter", "residual", "linear", "world"]
     assert {e.frames for e in found.overall.values()} == {480}  # 240 frames, two cameras
     assert found.by_activity["walk"] == found.overall
     assert found.minutes == {"walk": pytest.approx(240 / 3600)}
