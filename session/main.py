@@ -23,10 +23,12 @@ from session.commands import (
     evaluate,
     export,
     fit,
+    lift,
     new,
     process,
     report,
     retarget,
+    single,
     sync,
     train,
     triangulate,
@@ -64,8 +66,8 @@ def _options(
 
 
 COMMANDS = (
-    *(new, board, sync, calibrate, cameras, check, process, report, view, export, retarget),
-    *(demo, doctor, triangulate, clean, fit, convert, train, evaluate),
+    *(new, board, sync, calibrate, cameras, check, process, single, report, view, export, retarget),
+    *(demo, doctor, triangulate, lift, clean, fit, convert, train, evaluate),
 )
 """In the order of `--help`: the whole job, then the rest, then single stages."""
 

@@ -65,9 +65,26 @@ class Manifest:
         entry = self._entry(stage)
         entry["report"] = _plain(dict(report or {}))
         self._document["stages"][stage.name] = entry
-        text = json.dumps(self._document, indent=2, sort_keys=True) + "\n"
-        with written_whole(self._path) as partial:
-            partial.write_text(text, encoding="utf-8")
+        self._write()
+
+    def forget(self, name: str) -> None:
+        """Remove what is noted of the stage called `name`, whose results another stage has replaced."""
+        if self._document["stages"].pop(name, None) is not None:
+            self._write()
+
+    def claim(self) -> None:
+        """Write the manifest if there is none: the folder is for results from now on, even if nothing is finished."""
+        if not self._path.exists():
+            self._write()
+
+    @property
+    def stages(self) -> list[str]:
+        """The names of the stages that have run."""
+        return list(self._document["stages"])
+
+    def inputs(self, name: str) -> dict[str, str]:
+        """Return the digests of the inputs that the stage called `name` ran on, by name; empty if it never ran."""
+        return dict(self._document["stages"].get(name, {}).get("inputs", {}))
 
     def report(self, name: str) -> dict[str, Any]:
         """Return the report of the stage called `name`; empty if it never ran."""
@@ -87,6 +104,11 @@ class Manifest:
         """Tell whether an output of the stage called `name` is no longer what the stage wrote."""
         noted = self._document["stages"].get(name, {}).get("outputs", {}).get(self._name(output))
         return noted is not None and noted != self._digest(output)
+
+    def _write(self) -> None:
+        text = json.dumps(self._document, indent=2, sort_keys=True) + "\n"
+        with written_whole(self._path) as partial:
+            partial.write_text(text, encoding="utf-8")
 
     def _entry(self, stage: Stage) -> dict[str, Any]:
         return {

@@ -19,6 +19,8 @@ from skeleton.keypoints import Keypoints2D
 from skeleton.motion import Motion
 from sync.time_map import TimeMap
 
+Array = npt.NDArray[np.float64]
+
 MOMENTS = (1 / 6, 1 / 2, 5 / 6)  # of the take, one row of the sheet each
 CELL_HEIGHT_PX = 360
 OUTSIDE_S = 0.1  # a motion is drawn this long before its first and after its last frame
@@ -57,7 +59,7 @@ def draw_contact_sheet(
                 picture = draw_bones(picture, one, cameras[name], float(time_s[number]), label)
             width = round(picture.shape[1] * CELL_HEIGHT_PX / picture.shape[0])
             cell = cv2.resize(picture, (width, CELL_HEIGHT_PX), interpolation=cv2.INTER_AREA)
-            _write(cell, f"{name}  {time_s[number]:.2f} s", (8, 20), 0.5)
+            write(cell, f"{name}  {time_s[number]:.2f} s", (8, 20), 0.5)
             cells.append(cell)
         columns.append(np.concatenate(cells))
     sheet = np.concatenate(columns, axis=1)
@@ -72,10 +74,8 @@ def draw_bones(
 
     Nobody is drawn at a time that the motion does not hold; `label` stands above the highest joint.
     """
-    import cv2
-
     picture = image.copy()
-    if not motion.time_s[0] - OUTSIDE_S <= time_s <= motion.time_s[-1] + OUTSIDE_S:
+    if not moves_at(motion, time_s):
         return picture
     frame = int(np.abs(motion.time_s - time_s).argmin())
     one = Motion(
@@ -86,7 +86,19 @@ def draw_bones(
         motion.root_m[frame : frame + 1],
         motion.time_s[frame : frame + 1],
     )
-    xy_px = camera.project(one.world_positions()[0])
+    draw_projected(picture, motion, camera.project(one.world_positions()[0]), label)
+    return picture
+
+
+def moves_at(motion: Motion, time_s: float) -> bool:
+    """Tell whether a motion is drawn at that session time."""
+    return bool(motion.time_s[0] - OUTSIDE_S <= time_s <= motion.time_s[-1] + OUTSIDE_S)
+
+
+def draw_projected(picture: npt.NDArray[np.uint8], motion: Motion, xy_px: Array, label: str = "") -> None:
+    """Draw the bones between joints at pixels (joints, 2) of an RGB picture, in place."""
+    import cv2
+
     size = np.array([picture.shape[1], picture.shape[0]])
     near = (np.abs(xy_px / size - 0.5) < 0.5 + MARGIN).all(axis=-1)  # NaN, behind the camera, is not
     thick = max(2, picture.shape[1] // 320)
@@ -100,11 +112,10 @@ def draw_bones(
         cv2.line(picture, start, end, COLOURS[side], thick, cv2.LINE_AA)
     if label and near.any():
         x, y = xy_px[near][xy_px[near][:, 1].argmin()].round().astype(int).tolist()
-        _write(picture, label, (x - 4 * thick, y - 4 * thick), 0.3 * thick)
-    return picture
+        write(picture, label, (x - 4 * thick, y - 4 * thick), 0.3 * thick)
 
 
-def _write(picture: npt.NDArray[Any], text: str, at: tuple[int, int], scale: float) -> None:
+def write(picture: npt.NDArray[Any], text: str, at: tuple[int, int], scale: float) -> None:
     """Write white letters with a black edge, in place."""
     import cv2
 

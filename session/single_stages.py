@@ -1,4 +1,4 @@
-"""Single stages, on data and on files: what `process` chains, and what `triangulate` and `fit` offer alone."""
+"""Single stages, on data and on files: what `process` chains, and what `triangulate`, `lift` and `fit` offer alone."""
 
 from __future__ import annotations
 
@@ -86,6 +86,45 @@ def triangulate_files(
         "triangulate",
         f"{report['frames']} frames, {report['median_px']:.1f} px median, {100 * report['share']:.0f} %: {output}",
     )
+
+
+def lift_file(
+    source: Path,
+    output: Path,
+    cameras: Path | None,
+    camera_name: str | None,
+    focal_mm: float | None,
+    height_m: float | None,
+    weights: Path | None,
+    terminal: Terminal,
+) -> None:
+    """Lift the keypoints of one camera into one file, whose suffix says the format; say what it rests on.
+
+    Raises
+    ------
+    SessionError, FileFormatError, DetectionError
+        If an option is wrong, a file cannot be read, or nobody is seen.
+    """
+    from lift.weights_file import load_weights
+    from session.lens import find_lens
+    from session.one_view import tell_what_it_rests_on
+    from session.processing.lifting import Height, lift_report, lift_view, lifted_words, lifter_weights, one_timeline
+    from skeleton.formats import save_keypoints3d
+    from skeleton.formats.npz import load_keypoints2d
+
+    height = Height.of(height_m)
+    network = lifter_weights(weights)
+    view = one_timeline(load_keypoints2d(source))
+    size_px = (int(view.image_size_px[0]), int(view.image_size_px[1]))
+    lens = find_lens(camera_name or source.stem, None, size_px, cameras, focal_mm)
+    with terminal.progress("lifting"):
+        standing = lift_view(load_weights(network), view, lens, height)
+    with written_whole(output) as partial:
+        save_keypoints3d(partial, standing.keypoints)
+    report = lift_report(standing, lens, height, view)
+    terminal.done("lift", f"{lifted_words(report)}: {output}")
+    hints = {"scale": "Give the true one: --height 1.72", "lens": "Give it: --focal-mm 26, or --cameras cameras.toml"}
+    tell_what_it_rests_on(report, hints, terminal)
 
 
 def fit_file(

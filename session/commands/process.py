@@ -19,6 +19,7 @@ def command(
     refine_cameras: Annotated[
         bool | None, typer.Option("--refine-cameras/--no-refine-cameras", help="Correct poses by who moves.")
     ] = None,
+    height: Annotated[float | None, typer.Option(help="Of takes with one view: the subject's, metres.")] = None,
     overlay: Annotated[bool | None, typer.Option("--overlay/--no-overlay", help="Videos with the keypoints.")] = None,
 ) -> None:
     """Do everything from videos to files; run again to go on after an interruption.
@@ -29,4 +30,5 @@ def command(
     from session.take import process_session, remember_process
     from session.terminal import Terminal
 
-    process_session(remember_process(Session.open(session), solver, overlay, person, refine_cameras), take, Terminal())
+    opened = remember_process(Session.open(session), solver, overlay, person, refine_cameras, height)
+    process_session(opened, take, Terminal())

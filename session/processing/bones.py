@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,11 +13,12 @@ from session.atomic import written_whole
 from session.floor import world_in_words
 from session.folder import Recording, Session
 from session.manifest import Stage
-from session.processing.cameras import take_cameras_file
+from session.processing.cameras import corrected_cameras_file, take_cameras_file
 from session.processing.detection import keypoints2d_files
 from session.stages import Stages
 
 if TYPE_CHECKING:
+    from retarget.ik import FitResult
     from retarget.pixels import PixelViews
     from skeleton.keypoints import Keypoints3D
     from skeleton.motion import Motion
@@ -46,6 +48,37 @@ def fit_take(session: Session, take: Recording, stages: Stages) -> None:
     stages.run(stage, make, fitted)
 
 
+def fit_lifted(take: Recording, stages: Stages) -> None:
+    """Fit the bones to a body that was lifted from one view, and write the motion."""
+    from session.processing.lifting import STAGE, lifted_file
+
+    (keypoints2d,) = keypoints2d_files(take).values()
+    points, motion_file = take.results / "keypoints3d.npz", take.results / "motion.npz"
+    cameras = corrected_cameras_file(take)
+    settings = {"skeleton": "humanoid", "view": "one"}
+    stage = Stage("fit", [points, lifted_file(take), keypoints2d, cameras], [motion_file], settings)
+
+    def make() -> Mapping[str, Any]:
+        from retarget.one_view import fit_one_view
+        from session.processing.lifting import load_standing, one_timeline
+        from skeleton.formats.npz import load_keypoints2d, load_keypoints3d, save_motion
+        from skeleton.hierarchy_file import load_skeleton
+
+        lifted = stages.manifest.report(STAGE)
+        used = stages.manifest.settings(STAGE)
+        offset_s, rate = used["clock"]
+        keypoints = load_keypoints3d(points)
+        standing = load_standing(lifted_file(take), keypoints, cameras)
+        view = one_timeline(load_keypoints2d(keypoints2d), offset_s, rate, used["rate_hz"])
+        with stages.terminal.progress("fitting bones") as progress:
+            fit = fit_one_view(standing, load_skeleton("humanoid"), view, lifted["height_m"], progress)
+        with written_whole(motion_file) as partial:
+            save_motion(partial, replace(fit.motion, note=keypoints.note))
+        return fit_report(fit, "one view")
+
+    stages.run(stage, make, fitted)
+
+
 def fit_keypoints(
     keypoints: Keypoints3D,
     skeleton: str,
@@ -56,12 +89,26 @@ def fit_keypoints(
     """Fit bones to the views, or to 3D keypoints where there are none; also return the numbers for the report."""
     from retarget.ik import fit_motion
     from skeleton.hierarchy_file import load_skeleton
+    from skeleton.joint_sets import load_joint_set
 
-    fit = fit_motion(keypoints, load_skeleton(skeleton), progress=progress, pixels=pixels, floor_m=floor_m)
+    lifted = set(keypoints.names) == set(load_joint_set("body18").points)
+    fit = fit_motion(
+        keypoints,
+        load_skeleton(skeleton),
+        "body18" if lifted else "blazepose33",
+        progress,
+        pixels=pixels,
+        floor_m=floor_m,
+    )
+    return replace(fit.motion, note=keypoints.note), fit_report(fit, "points" if pixels is None else "pixels")
+
+
+def fit_report(fit: FitResult, data: str) -> dict[str, Any]:
+    """Return the numbers of a fit, and what it was made on."""
     report = fit.report
-    return fit.motion, {
+    return {
         "frames": len(fit.motion.time_s),
-        "data": "points" if pixels is None else "pixels",
+        "data": data,
         "residual_mm": 1000 * report.residual_m,
         "reprojection_median_px": report.reprojection_median_px,
         "spread_before": report.spread_before,

@@ -13,6 +13,7 @@ from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
 from session.processing.detection import keypoints2d_files
+from session.processing.lifting import lifted_camera
 from session.stages import Stages
 from session.take_clocks import people_file
 from sync.time_map import TimeMap
@@ -26,8 +27,10 @@ def corrected_cameras_file(take: Recording) -> Path:
 
 
 def take_cameras_file(session: Session, take: Recording) -> Path:
-    """Return the cameras that a take is solved with."""
+    """Return the cameras that a take is solved with; of a lifted take, the one that saw it."""
     corrected = corrected_cameras_file(take)
+    if lifted_camera(session, take) is not None:
+        return corrected
     return corrected if session.settings.process.refine_cameras and corrected.exists() else session.cameras_file
 
 

@@ -31,19 +31,30 @@ def detection(session: Session, recording: Recording, stages: Stages) -> Callabl
 
     @cache
     def detect() -> Mapping[str, Path]:
-        detect_take(session, recording, stages)
+        detect_take(session, recording, stages, least=1)
         return keypoints2d_files(recording)
 
     return detect
 
 
-def detect_take(session: Session, take: Recording, stages: Stages) -> None:
+def seen_shares(take: Recording, stages: Stages) -> dict[str, float]:
+    """Return the cameras that have seen somebody, and in which share of their frames; those that have been detected."""
+    shares = {camera: stages.manifest.report(f"detect {camera}").get("seen_share", 0.0) for camera in take.videos}
+    return {camera: share for camera, share in shares.items() if share >= LEAST_SEEN_SHARE}
+
+
+def detect_take(session: Session, take: Recording, stages: Stages, least: int = 2) -> dict[str, float]:
     """Detect keypoints in every camera, in parallel; each camera is a stage of its own, so a killed run loses little.
+
+    Returns
+    -------
+    dict
+        The cameras that see somebody, and in which share of their frames.
 
     Raises
     ------
     DetectionError
-        If fewer than two cameras see anybody.
+        If fewer than `least` cameras see anybody.
     """
     from detect.run import detect_videos
     from skeleton.formats.npz import save_keypoints2d
@@ -82,11 +93,14 @@ def detect_take(session: Session, take: Recording, stages: Stages) -> None:
             )
     shares = {camera: stages.manifest.report(f"detect {camera}")["seen_share"] for camera in take.videos}
     empty = [camera for camera, share in shares.items() if share < LEAST_SEEN_SHARE]
-    if len(shares) - len(empty) < 2:
+    if len(shares) - len(empty) < least:
         found = ", ".join(f"{camera} {100 * share:.0f} %" for camera, share in shares.items())
+        needed = f"{'two cameras that see' if least > 1 else 'one camera that sees'} the person"
         raise DetectionError(
-            f"{take.name}: nobody is seen in {', '.join(empty)} (share of frames with a person: {found}); two cameras "
-            "that see the person are needed. Check that the whole person is in the picture, upright and well lit."
+            f"{take.name}: nobody is seen in {', '.join(empty)} (share of frames with a person: {found}; needed: "
+            f"{100 * LEAST_SEEN_SHARE:.0f} %); {needed} {'are' if least > 1 else 'is'} needed. Check that the whole "
+            "person is in the picture, upright and well lit."
         )
     for camera in empty:
         stages.terminal.warn(f"{take.name}: {camera} sees nobody in {100 - 100 * shares[camera]:.0f} % of its frames.")
+    return seen_shares(take, stages)

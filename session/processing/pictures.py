@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from session.atomic import written_whole
 from session.folder import Recording, Session
 from session.manifest import Stage
@@ -46,3 +48,39 @@ def draw_take(
         return {"videos": len(videos)}
 
     stages.run(stage, make_videos, lambda r: f"{r['videos']} videos, overlay-*.mp4")
+
+
+def draw_lifted(session: Session, take: Recording, stages: Stages) -> None:
+    """Draw the skeleton of a lifted take over a few frames of its video; on request also over all of them."""
+    from session.processing.lifting import STAGE
+
+    ((camera, video),) = take.videos.items()
+    (keypoints2d,) = keypoints2d_files(take).values()
+    motion_file, cameras_file = take.results / "motion.npz", take_cameras_file(session, take)
+    picture, overlay = take.results / "overlay.png", take.results / f"overlay-{camera}.mp4"
+    wanted = session.settings.process.overlay
+    clock = stages.manifest.settings(STAGE)["clock"]
+    stage = Stage(
+        "overlay" if wanted else "picture",
+        [video, keypoints2d, motion_file, cameras_file],
+        [picture, overlay] if wanted else [picture],
+        {"clock": clock},
+    )
+
+    def make() -> Mapping[str, Any]:
+        from calib.interchange import load_cameras
+        from session.lifted_picture import draw_moments, write_lifted_overlay
+        from skeleton.formats.npz import load_keypoints2d, load_motion
+
+        (lens,) = load_cameras(cameras_file)
+        motion = load_motion(motion_file)
+        time_s = np.polyval(clock[::-1], load_keypoints2d(keypoints2d).time_s)
+        with written_whole(picture) as partial:
+            if wanted:
+                with stages.terminal.progress("drawing the overlay") as progress, written_whole(overlay) as film:
+                    write_lifted_overlay(video, motion, lens, time_s, film, partial, progress)
+            else:
+                draw_moments(video, motion, lens, time_s, partial)
+        return {"videos": int(wanted)}
+
+    stages.run(stage, make, lambda r: f"the skeleton over the video: {overlay.name if r['videos'] else picture.name}")
