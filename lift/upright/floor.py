@@ -33,11 +33,10 @@ def touching(joints_m: Array, up: Array | None) -> Array:
     """
     soles: Array = joints_m[:, SOLES]
     if up is None:
-        toes_only: Array = soles[:, :, 1]
-        return toes_only
-    height = soles @ up
+        return np.asarray(soles[:, :, 1])
+    height: Array = soles @ up
     # Between heel and toes by how much lower each is, so that nothing leaps when they exchange.
-    toes = 1 / (1 + np.exp(np.clip((height[..., 1] - height[..., 0]) / 0.01, -50, 50)))
+    toes: Array = 1 / (1 + np.exp(np.clip((height[..., 1] - height[..., 0]) / 0.01, -50, 50)))
     touch: Array = toes[..., None] * soles[:, :, 1] + (1 - toes[..., None]) * soles[:, :, 0]
     return touch
 

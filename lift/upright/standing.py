@@ -90,7 +90,8 @@ def stand_upright(
     seen = map_keypoints2d(keypoints, load_joint_set("body18"))
     joints = body.joints_m - root(body.joints_m)[:, None]
     path = steady_path(body.root_m, touching(joints, None), body.contact, body.time_s)
-    gravity = None if in_world else find_gravity(joints + path[:, None], body.contact, body.time_s)
+    ray = camera.undistort(seen.xy_px)
+    gravity = None if in_world else find_gravity(joints + path[:, None], ray, body.contact, body.sigma_m, body.time_s)
     up = camera.T_cam_world[:3, 2] if gravity is None else gravity.up
     sole_m = SOLE_M
     told: FloorFrom = "calibration"
