@@ -108,6 +108,10 @@ class Session:
         """What `session.toml` says."""
         return load_settings(self.settings_file)
 
+    def command(self, take: Recording) -> str:
+        """Return what to type, in the folder that holds the session, to get a take's results again."""
+        return f"clapcap process {self.root.resolve().name} --take {take.name}"
+
     @property
     def settings_file(self) -> Path:
         """`session.toml`."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,11 +34,16 @@ class SingleSession(Session):
 
     video: Path
     given: Settings
+    typed: str
 
     @cached_property
     def settings(self) -> Settings:
         """What the command was given."""
         return self.given
+
+    def command(self, take: Recording) -> str:
+        """Return what to type to get the same again."""
+        return self.typed
 
     @property
     def cameras_file(self) -> Path:
@@ -62,6 +68,20 @@ class SingleOptions:
     weights: Path | None = None
     overlay: bool = True
 
+    def typed(self, video: Path, folder: Path) -> str:
+        """Return the command with these options; of paths, the names."""
+        words = ["clapcap", "single", video.name, "-o", folder.resolve().name]
+        for option, value in (
+            ("--height", self.height_m),
+            ("--camera", self.cameras and self.cameras.name),
+            ("--camera-name", self.camera_name),
+            ("--focal-mm", self.focal_mm),
+            ("--weights", self.weights and self.weights.name),
+        ):
+            if value is not None:
+                words += [option, f"{value:g}" if isinstance(value, float) else str(value)]
+        return shlex.join(words if self.overlay else [*words, "--no-overlay"])
+
 
 def process_video(video: Path, output: Path | None, options: SingleOptions, terminal: Terminal) -> Path:
     """Make everything of a video, and return the folder that holds it.
@@ -82,6 +102,7 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
         folder,
         video.resolve(),
         Settings(process=ProcessSettings(people=1, overlay=options.overlay, weights=str(weights.resolve()))),
+        options.typed(video, folder),
     )
     (take,) = session.takes
     size_px = probe(video).size_px

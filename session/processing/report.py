@@ -120,6 +120,9 @@ def _report_person(
     # A person beside the main one has a manifest of the own stages; what all share stands in the take's.
     manifest = Manifest(folder, session.root) if folder != take.results else stages.manifest
     reports = {name: manifest.report(name) for name in ("triangulate", "clean up", "fit")}
+    lifted = manifest.report("lift")
+    if lifted:
+        reports["lift"] = lifted
     reports["people"] = stages.manifest.report("people") if len(people) > 1 else {}
     settings = _settings(take, stages.manifest, manifest)
     solve = Manifest(session.calibration.results, session.root).report("solve")
@@ -146,6 +149,7 @@ def _report_person(
     )
 
     def make() -> Mapping[str, Any]:
+        from session.report.take_inferred import inferred_sources
         from session.report.take_page import take_page
         from session.report.take_soles import soles_of
         from skeleton.formats.npz import load_keypoints3d, load_motion, load_observations2d
@@ -161,7 +165,7 @@ def _report_person(
             session=session.root.resolve().name,
             take=take.name,
             made=_made(folder / RESULTS[0]),
-            command=f"clapcap process {session.root.resolve().name} --take {take.name}",
+            command=session.command(take),
             keypoints=keypoints,
             observations=observations,
             motion=motion,
@@ -169,7 +173,9 @@ def _report_person(
             landmarks=_landmarks(load_skeleton(skeleton), observations.names),
             cameras=_cameras(session, take, observations.camera_names),
             reports=reports,
-            sources=(
+            sources=inferred_sources(lifted)
+            if lifted
+            else (
                 calibration_source(solve, session.settings.calibration.import_, links[0]),
                 sync_source(TimeMap.load(clocks), middle_s, interval_s, links[1]),
             ),
@@ -246,6 +252,7 @@ def _settings(take: Recording, shared: Manifest, manifest: Manifest) -> list[tup
     for title, stage in (
         ("detection", f"detect {cameras}"),
         ("points in space", "triangulate"),
+        ("lifting", "lift"),
         ("clean-up", "clean up"),
         ("bones", "fit"),
     ):
@@ -253,7 +260,7 @@ def _settings(take: Recording, shared: Manifest, manifest: Manifest) -> list[tup
             key: value
             # Sorted: a manifest that is read again is in another order than the one just written.
             for key, value in sorted((shared.settings(stage) | manifest.settings(stage)).items())
-            if key != "clocks" and value is not None
+            if key not in ("clocks", "clock") and value is not None
         }
         if used:
             rows.append((title, ", ".join(f"{key} = {json.dumps(value)}" for key, value in used.items())))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
@@ -120,6 +120,8 @@ def camera_cards(findings: TakeFindings) -> tuple[list[CameraCard], float]:
         wrong = findings_of(triangulated, name)
         cards.append(
             _card(findings, place, name, error_px[place], states[place], swapped, wrong, tall_px[place], reach_px)
+            if not findings.lifted
+            else _lone_card(findings, place, name, error_px[place], states[place], tall_px[place], reach_px)
         )
     return cards, reach_px
 
@@ -174,6 +176,29 @@ def _card(
         line=line,
         band=band,
     )
+
+
+def _lone_card(
+    findings: TakeFindings,
+    place: int,
+    name: str,
+    error_px: Array,
+    state: npt.NDArray[np.int64],
+    tall_px: float,
+    reach_px: float,
+) -> CameraCard:
+    """Return the one camera that a body was lifted from, which agrees or disagrees with no other."""
+    card = _card(findings, place, name, error_px, state, np.zeros(len(state), dtype=bool), (), tall_px, reach_px)
+    if not np.isfinite(card.median_px):
+        return card
+    said = [
+        f"the lifted body lies {card.median_px:.1f} px from what it shows (median), {100 * card.person:.1f} % of the "
+        "person's height in its picture. How far away anything is, it cannot tell."
+    ]
+    nobody = state == STATES.index("nobody")
+    if nobody.any():
+        said.append(f"It has no picture of the person in {100 * nobody.mean():.0f} % of the take.")
+    return replace(card, grade="usable", words=tuple(said))
 
 
 def _words(

@@ -136,11 +136,16 @@ class TakeFindings:
         time_s = self.keypoints.time_s
         return float(np.median(np.diff(time_s))) if len(time_s) > 1 else 1 / 30
 
+    @property
+    def lifted(self) -> Mapping[str, Any]:
+        """What the stage recorded that lifted the body from one view; empty where it was triangulated."""
+        return self.reports.get("lift", {})
+
     @cached_property
     def found(self) -> Mask:
-        """(frames, points): placed by two cameras or more."""
+        """(frames, points): placed by two cameras or more; of a lifted body, by the frame's own picture."""
         kept: Mask = np.isfinite(self.keypoints.xyz_m).all(axis=-1)
-        return kept & ~self.keypoints.filled & (self.views >= LEAST_VIEWS)
+        return kept & ~self.keypoints.filled & (self.views >= (1 if self.lifted else LEAST_VIEWS))
 
     @cached_property
     def guessed(self) -> Mask:

@@ -11,6 +11,7 @@ from session.report.take_cameras import camera_cards, findings_of
 from session.report.take_charts import limb_maps, line_over_time, ruler, sigma_bands, view_bands
 from session.report.take_feet import feet_of
 from session.report.take_findings import TakeFindings
+from session.report.take_inferred import inferred_verdict, notice
 from session.report.take_motion import UNSURE_M, take_motion, take_scene
 from session.report.take_numbers import (
     JUMP_M,
@@ -58,7 +59,7 @@ def take_page(findings: TakeFindings) -> str:
     """Make the page."""
     joints = joints_of(findings)
     cards, reach_px = camera_cards(findings)
-    verdict = take_verdict(findings, joints, cards)
+    verdict = inferred_verdict(findings, joints) if findings.lifted else take_verdict(findings, joints, cards)
     motion = take_motion(findings, joints)
     known = findings.keypoints.sigma_m[findings.found]
     triangulated = findings.reports.get("triangulate", {})
@@ -73,6 +74,7 @@ def take_page(findings: TakeFindings) -> str:
         title=_title(findings),
         findings=findings,
         verdict=verdict,
+        notice=notice(findings.lifted) if findings.lifted else [],
         grades=GRADES,
         cards=cards,
         reach_px=reach_px,
