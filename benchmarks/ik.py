@@ -20,10 +20,10 @@ from rich.table import Table
 
 from benchmarks.synthetic_take import Detections, SyntheticTake, body, detect, make_take
 from calib.cameras import CameraGroup
-from retarget.bones import ShapeModel
 from retarget.ik import FitResult, fit_motion
 from retarget.kinematics import Shape
 from retarget.pixels import PixelViews, reprojection_errors_px
+from retarget.shape_model import ShapeModel
 from skeleton.hierarchy_file import load_skeleton
 from triangulate.report import BODY_JOINTS
 from triangulate.triangulate import triangulate

@@ -13,6 +13,7 @@ from retarget.ground import Ground
 from retarget.kinematics import ROOT_DOFS, Kinematics, Placed, Poses, Shape
 from retarget.landmark_terms import LandmarkTerms
 from retarget.observations import Observations
+from retarget.shape_model import ShapeModel
 
 Array = npt.NDArray[np.float64]
 Indices = npt.NDArray[np.int64]
@@ -23,6 +24,9 @@ SHAPE_FRAMES = 200
 
 _POSES = 3
 """The neutral pose counts as if so many looks at it had been independent: who stands bent does so in all frames."""
+
+_HEIGHT_STD_M = 0.005
+"""How near to its stated height a subject is made."""
 
 _STEPS = 20
 _CONVERGED_M = 1e-4
@@ -84,103 +88,6 @@ def _weighted_median(values: Array, weight: Array) -> float:
     return float(values[order][np.searchsorted(share, share[-1] / 2)])
 
 
-class ShapeModel:
-    """What may change of a skeleton's size: one scale a length group, and the offsets of landmarks that are left open.
-
-    Landmarks that are left/right twins in the definition share one offset, mirrored.
-
-    Attributes
-    ----------
-    groups
-        The length groups that a landmark depends on, in the order of the first parameters; each is a factor on the
-        definition's offsets.
-    size
-        Number of parameters: the groups, then three for each open landmark.
-    """
-
-    def __init__(self, kinematics: Kinematics) -> None:
-        self.kinematics = kinematics
-        joints = kinematics.skeleton.joints
-        moved = kinematics.ancestor[:, kinematics.landmark_joint].any(axis=1)
-        moved[0] = False
-        self.groups = tuple(dict.fromkeys(j.length_group for j, m in zip(joints, moved, strict=True) if m))
-        self.group = np.array(
-            [self.groups.index(j.length_group) if j.length_group in self.groups else -1 for j in joints]
-        )
-        self.mirror = np.ones((len(kinematics.landmarks), 3))
-        self.slot = np.full(len(kinematics.landmarks), -1)
-        marks = kinematics.landmark_set.landmarks
-        twins = dict(kinematics.skeleton.twins)
-        open_marks = [k for k, m in enumerate(marks) if m.offset_std_m > 0]
-        count = 0
-        for k in open_marks:
-            mirrored = marks[k].offset_m * np.array([-1.0, 1.0, 1.0])
-            for other in open_marks:
-                joint, twin = kinematics.landmark_joint[other], kinematics.landmark_joint[k]
-                same_pair = twins.get(int(joint)) == twin or (joint == twin and marks[k].name.startswith("right_"))
-                is_twin = marks[k].name == marks[other].name.replace("left_", "right_", 1) != marks[other].name
-                if is_twin and same_pair and np.allclose(mirrored, marks[other].offset_m):
-                    self.slot[k], self.mirror[k, 0] = self.slot[other], -1.0
-            if self.slot[k] < 0:
-                self.slot[k], count = count, count + 1
-        self.size = len(self.groups) + 3 * count
-        self.longest_m = float(np.linalg.norm(kinematics.skeleton.rest_offset_m, axis=1).max())
-
-    def shape(self, parameters: Array, scale: float) -> Shape:
-        """Return the shape of parameters (size,); groups on which no landmark depends have the overall `scale`."""
-        factor = np.where(self.group >= 0, parameters[: len(self.groups)][self.group], scale)
-        landmark = self.kinematics.rest_shape(scale).landmark_m
-        open_ = self.slot >= 0
-        free = parameters[len(self.groups) :].reshape(-1, 3)
-        landmark[open_] = (free[self.slot] * self.mirror)[open_]
-        return Shape(self.kinematics.skeleton.rest_offset_m * factor[:, None], landmark)
-
-    def prior(self, scale: float) -> tuple[Array, Array]:
-        """Return mean and standard deviation (size,) of the parameters of a person `scale` times the default."""
-        mean, std = np.full(self.size, scale), np.empty(self.size)
-        for place, group in enumerate(self.groups):
-            std[place] = scale * min(j.length_std for j in self.kinematics.skeleton.joints if j.length_group == group)
-        rest = self.kinematics.rest_shape(scale).landmark_m
-        for k, mark in enumerate(self.kinematics.landmark_set.landmarks):
-            if self.slot[k] >= 0 and self.mirror[k, 0] > 0:
-                at = len(self.groups) + 3 * self.slot[k] + np.arange(3)
-                mean[at], std[at] = rest[k], mark.offset_std_m
-        return mean, std
-
-    def twists(self, placed: Placed) -> tuple[Array, Indices, Array]:
-        """Return what the parameters move, piece by piece.
-
-        Returns
-        -------
-        twists, body
-            (frames, pieces, 6), linear part first, and (pieces,), bodies as `Composite` numbers them: the growth of
-            each joint's offset, which moves the joint with all that hangs on it, then the three coordinates of each
-            open landmark.
-        share
-            (pieces, size), how much a unit of each parameter brings of each piece.
-        """
-        kinematics = self.kinematics
-        joints = np.flatnonzero(self.group >= 0)
-        marks = np.flatnonzero(self.slot >= 0)
-        frames = placed.joint_m.shape[1]
-        twists = np.zeros((frames, len(joints) + 3 * len(marks), 6))
-        growth = kinematics.skeleton.rest_offset_m[joints]
-        twists[:, : len(joints), :3] = (placed.matrix[kinematics.parents[joints]] @ growth[:, None, :, None])[
-            ..., 0
-        ].swapaxes(0, 1)
-        columns = placed.matrix[kinematics.landmark_axes[marks]].transpose(1, 0, 3, 2)
-        twists[:, len(joints) :, :3] = columns.reshape(frames, -1, 3)
-        share = np.zeros((twists.shape[1], self.size))
-        share[np.arange(len(joints)), self.group[joints]] = 1.0
-        pieces = len(joints) + np.arange(3 * len(marks))
-        share[pieces, (len(self.groups) + 3 * self.slot[marks, None] + np.arange(3)).ravel()] = self.mirror[
-            marks
-        ].ravel()
-        count = len(kinematics.parents)
-        body = np.concatenate([count + joints, np.repeat(2 * count + marks, 3)])
-        return twists, body, share
-
-
 def overall_scale(kinematics: Kinematics, bones: BoneLengths) -> float:
     """Return the subject's size against the definition's: the median ratio over the measured bones, 1 without any."""
     ratio = _ratios(kinematics, bones)
@@ -230,6 +137,14 @@ class _ShapeProblem:
     observed: Observations
     data_share: float
     ground: Ground | None
+    height_m: float | None
+
+    def too_tall(self, parameters: Array) -> tuple[float, Array]:
+        """Return by how many deviations parameters make the subject taller than stated, and the derivatives (size,)."""
+        if self.height_m is None:
+            return 0.0, np.zeros(self.model.size)
+        rest_m, row = self.model.stature(self.scale)
+        return (rest_m + float(row @ parameters) - self.height_m) / _HEIGHT_STD_M, row / _HEIGHT_STD_M
 
     @property
     def hanging(self) -> Hanging:
@@ -252,7 +167,7 @@ class _ShapeProblem:
         neutral, stiffness = _pose_prior(kinematics, len(poses.root_m))
         mean, std = self.model.prior(self.scale)
         bend = (stiffness * (kinematics.vector(poses) - neutral) ** 2).sum()
-        bend += (((parameters - mean) / std) ** 2).sum()
+        bend += (((parameters - mean) / std) ** 2).sum() + self.too_tall(parameters)[0] ** 2
         return float(data.cost.sum()) + 0.5 * float(bend), placed, points, data
 
 
@@ -265,6 +180,7 @@ def fit_shape(
     ground: Ground | None = None,
     before: ShapeFit | None = None,
     progress: Progress = silent,
+    height_m: float | None = None,
 ) -> ShapeFit:
     """Find the shape that explains a take best, together with the poses of up to `SHAPE_FRAMES` of its frames.
 
@@ -283,16 +199,18 @@ def fit_shape(
         A fit to start from, with `start` its poses.
     progress
         Told steps done of `_STEPS`.
+    height_m
+        The subject's height, if it is stated and not to be measured.
     """
     model = ShapeModel(kinematics)
-    scale = overall_scale(kinematics, bones)
+    scale = overall_scale(kinematics, bones) if height_m is None else height_m / kinematics.skeleton.height_m
     mean, _ = model.prior(scale)
     parameters = mean.copy()
     for group, ratio in _ratios(kinematics, bones).items():
         parameters[model.groups.index(group)] = ratio
     frames = _informative_frames(observed)
     share = 1.0 if looks is None else min(1.0, looks / len(frames))
-    problem = _ShapeProblem(model, scale, observed[frames], share, None if ground is None else ground[frames])
+    problem = _ShapeProblem(model, scale, observed[frames], share, None if ground is None else ground[frames], height_m)
     poses = start[frames]
     if before is not None:
         parameters = before.parameters
@@ -366,6 +284,9 @@ def _shape_step(
     piece_piece = _whole(sums.total(grows, grown), within(kinematics, problem.hanging, grown, grown))
     shape_shape = share.T @ piece_piece @ share + np.diag(1.0 / std**2)
     shape_gradient = sums.gradient(grows, grown).sum(axis=0) @ share + (parameters - mean) / std**2
+    taller, by_parameter = problem.too_tall(parameters)
+    shape_shape += np.outer(by_parameter, by_parameter)
+    shape_gradient += taller * by_parameter
     # Angles that stand at a limit and want to pass it stay there in this step.
     held = ((flat <= kinematics.low) & (gradient > 0)) | ((flat >= kinematics.high) & (gradient < 0))
     gradient = np.where(held, 0.0, gradient)

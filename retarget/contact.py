@@ -161,7 +161,13 @@ def runs(mask: Mask) -> Iterator[tuple[int, int]]:
 
 
 def find_contacts(
-    names: tuple[str, ...], points: Array, lowest_m: Array, shown: Mask, time_s: Array, floor_m: float | None
+    names: tuple[str, ...],
+    points: Array,
+    lowest_m: Array,
+    shown: Mask,
+    time_s: Array,
+    floor_m: float | None,
+    likely: Array | None = None,
 ) -> Contacts:
     """Find the contacts in a first fit.
 
@@ -177,7 +183,11 @@ def find_contacts(
         (frames,), seconds.
     floor_m
         The floor's height if the calibration knows it; otherwise it is found.
+    likely
+        (frames, points), in [0, 1]: how probably each stands by other evidence, 0.5 where that says nothing. What is
+        likely to stand may move twice as fast, what is not must keep still.
     """
+    ease = np.ones(points.shape[:2]) if likely is None else 2 * likely
     nothing = np.zeros(points.shape[:2], dtype=bool)
     if len(time_s) < 3 or not len(names):
         return Contacts(names, nothing, np.zeros_like(points), floor_m, "nothing" if floor_m is None else "calibration")
@@ -193,12 +203,13 @@ def find_contacts(
         low: list[tuple[int, int]] = []
         if found is not None:
             level = _level(height, speed[:, point], shown[:, point], found)
-            strict = (speed[:, point] < _SPEED_BELOW) & (np.abs(height - level) < _HEIGHT_BELOW)
-            loose = (speed[:, point] < _SPEED_ABOVE) & (height - level < _HEIGHT_ABOVE) & shown[:, point]
+            slowness = speed[:, point] / np.maximum(ease[:, point], 1e-9)
+            strict = (slowness < _SPEED_BELOW) & (np.abs(height - level) < _HEIGHT_BELOW)
+            loose = (slowness < _SPEED_ABOVE) & (height - level < _HEIGHT_ABOVE) & shown[:, point]
             low = [run for run in runs(loose) if strict[run[0] : run[1]].any()]
         for begin, end in (*low, *above):
-            for first, last in _settled(path, begin, end):
-                if standing[first:last, point].any() or not _stays(path, time_s, first, last):
+            for first, last in _settled(path, begin, end, ease[:, point]):
+                if standing[first:last, point].any() or not _stays(path, time_s, first, last, ease[:, point]):
                     continue
                 standing[first:last, point] = True
                 place[first:last, point] = points[first:last, point].mean(axis=0)
@@ -249,34 +260,36 @@ def _level(height: Array, speed: Array, shown: Mask, floor_m: float) -> float:
     return float(np.median(height[rest])) if rest.any() else floor_m
 
 
-def _settled(path: Array, begin: int, end: int) -> Iterator[tuple[int, int]]:
+def _settled(path: Array, begin: int, end: int, ease: Array) -> Iterator[tuple[int, int]]:
     """Yield the parts of a stretch in which the point stays within `_ROOM_M` of its place there, the longest first."""
     if begin >= end:
         return
-    near = np.linalg.norm(path[begin:end] - np.median(path[begin:end], axis=0), axis=1) < _ROOM_M
+    room = _ROOM_M * max(float(ease[begin:end].mean()), 1.0)
+    near = np.linalg.norm(path[begin:end] - np.median(path[begin:end], axis=0), axis=1) < room
     parts = list(runs(near))
     if not parts:
         middle = (begin + end) // 2
         if end - begin > 2:
-            yield from _settled(path, begin, middle)
-            yield from _settled(path, middle, end)
+            yield from _settled(path, begin, middle, ease)
+            yield from _settled(path, middle, end, ease)
         return
     first, last = max(parts, key=lambda part: part[1] - part[0])
     # Noise takes a standing point away and back; one that ends away from its place has begun to leave it.
     home = np.median(path[begin + first : begin + last], axis=0)
-    inner = np.flatnonzero(np.linalg.norm(path[begin + first : begin + last] - home, axis=1) < _ROOM_M / 2)
+    inner = np.flatnonzero(np.linalg.norm(path[begin + first : begin + last] - home, axis=1) < room / 2)
     if len(inner):
         first, last = first + int(inner[0]), first + int(inner[-1]) + 1
     yield begin + first, begin + last
-    yield from _settled(path, begin, begin + first)
-    yield from _settled(path, begin + last, end)
+    yield from _settled(path, begin, begin + first, ease)
+    yield from _settled(path, begin + last, end, ease)
 
 
-def _stays(path: Array, time_s: Array, first: int, last: int) -> bool:
+def _stays(path: Array, time_s: Array, first: int, last: int, ease: Array) -> bool:
     """Return whether a stretch is long enough for a contact, and its point does not drift."""
     duration = float(time_s[last - 1] - time_s[first])
     if last - first < _FEWEST_FRAMES or duration < _SHORTEST_S:
         return False
     t = time_s[first:last] - time_s[first:last].mean()
     slope = (t[:, None] * path[first:last]).sum(axis=0) / (t * t).sum()
-    return bool(np.linalg.norm(slope[:2]) < _DRIFT_M_S + _DRIFT_M / duration)
+    room = max(float(ease[first:last].mean()), 1.0)
+    return bool(np.linalg.norm(slope[:2]) < room * (_DRIFT_M_S + _DRIFT_M / duration))

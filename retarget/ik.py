@@ -16,10 +16,10 @@ from retarget.contact import Contacts, find_contacts
 from retarget.initial import initial_poses
 from retarget.kinematics import Kinematics, Poses, attached, joint_angles
 from retarget.observations import Observations, observe
-from retarget.persistence import persistence
+from retarget.persistence import INFERRED, persistence
 from retarget.pixels import PixelViews, reprojection_errors_px
 from retarget.uncertainty import joint_sigma_m
-from retarget.whole_take import TakeProblem, solve_take
+from retarget.whole_take import CONVERGED, TakeProblem, solve_take
 from skeleton.hierarchy import SkeletonDefinition
 from skeleton.keypoints import Keypoints3D
 from skeleton.motion import Motion
@@ -38,10 +38,26 @@ _HELD_M = 0.005
 _ROUNDS = 3
 
 _ROUGHLY = 0.02
-"""Convergence of fits that only lead to the next."""
+"""Convergence of fits that only lead to the next, and of those to inferred points, which are less sure than that."""
 
 _LIMIT_TOLERANCE_RAD = 1e-6
 """Angles are read back from unit quaternions; this is far above their rounding."""
+
+
+@dataclass(frozen=True, eq=False)
+class Inferred:
+    """What a fit to one view is told, as one view does not show it.
+
+    Attributes
+    ----------
+    height_m
+        The subject's height.
+    standing
+        (frames, 2): how probably the left and the right foot stand, in [0, 1].
+    """
+
+    height_m: float
+    standing: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,6 +148,7 @@ def fit_motion(
     *,
     pixels: PixelViews | None = None,
     floor_m: float | None = None,
+    inferred: Inferred | None = None,
 ) -> FitResult:
     """Fit a skeleton to a take: the subject's bone lengths, then joint rotations and root motion of all frames at once.
 
@@ -154,6 +171,8 @@ def fit_motion(
         keypoints are only where it starts; without, or where none does, it is on the keypoints.
     floor_m
         The height of the floor in the world, if it is known; otherwise it is found from where feet stand.
+    inferred
+        The keypoints were inferred from one view, not measured by several: they are data beside the pixels.
 
     Raises
     ------
@@ -169,7 +188,7 @@ def fit_motion(
         )
     # Thousands of small matrices: threads of the BLAS cost more than they bring, up to tenfold on a busy machine.
     with threadpool_limits(limits=1, user_api="blas"):
-        return _fit(keypoints, skeleton, joint_set, progress, pixels, floor_m)
+        return _fit(keypoints, skeleton, joint_set, progress, pixels, floor_m, inferred)
 
 
 def _fit(
@@ -179,17 +198,19 @@ def _fit(
     progress: Progress,
     pixels: PixelViews | None,
     floor_m: float | None,
+    inferred: Inferred | None,
 ) -> FitResult:
     kinematics = Kinematics(skeleton, joint_set)
-    observed = observe(keypoints, kinematics, pixels)
+    observed = observe(keypoints, kinematics, pixels, points_count=inferred is not None)
     _check_seen(kinematics, observed)
     frames = len(keypoints.time_s)
     shown = np.flatnonzero(observed.seen.any(axis=1))
     span = slice(int(shown[0]), int(shown[-1]) + 1)
     time_s, inside = keypoints.time_s[span], observed[span]
     bones = measure_bones(kinematics, inside)
-    lasts = persistence(inside, time_s)
-    scale = overall_scale(kinematics, bones)
+    height_m = None if inferred is None else inferred.height_m
+    lasts = persistence(inside, time_s) if inferred is None else INFERRED
+    scale = overall_scale(kinematics, bones) if height_m is None else height_m / skeleton.height_m
     start = initial_poses(kinematics, inside, kinematics.rest_shape(scale), time_s)
     looks = lasts.looks(len(time_s), float(time_s[-1] - time_s[0]))
     fit = fit_shape(
@@ -199,15 +220,18 @@ def _fit(
         bones,
         looks,
         progress=lambda done, total: progress(frames * done // (total or 1), 2 * frames),
+        height_m=height_m,
     )
     problem = TakeProblem(kinematics, fit.shape, inside, time_s, lasts.data_share)
     half = frames / 2
-    solution = solve_take(problem, start, lambda done, _: progress(frames + int(done / 2), 2 * frames))
-    contacts = _contacts(problem, solution.poses, scale, floor_m)
+    enough = CONVERGED if inferred is None else _ROUGHLY
+    solution = solve_take(problem, start, lambda done, _: progress(frames + int(done / 2), 2 * frames), enough)
+    likely = None if inferred is None else _likely(kinematics, inferred.standing[span])
+    contacts = _contacts(problem, solution.poses, scale, floor_m, likely)
     if contacts.standing.any() or contacts.floor_m is not None:
         ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
         levels = contacts.levels(ground)
-        fit = fit_shape(kinematics, inside, solution.poses, bones, looks, levels, fit)
+        fit = fit_shape(kinematics, inside, solution.poses, bones, looks, levels, fit, height_m=height_m)
         problem = replace(problem, shape=fit.shape)
         flat = solve_take(replace(problem, ground=levels), solution.poses, converged=_ROUGHLY)
         contacts, steps = contacts.at(_soles(problem, flat.poses, scale)), solution.steps
@@ -216,7 +240,7 @@ def _fit(
             ground = contacts.ground(kinematics.contact_joint, scale * kinematics.contact_m)
             problem = replace(problem, ground=ground)
             solution = solve_take(
-                problem, flat.poses, lambda done, _: progress(frames + int(half + done / 2), 2 * frames)
+                problem, flat.poses, lambda done, _: progress(frames + int(half + done / 2), 2 * frames), enough
             )
             steps, flat = max(steps, solution.steps), solution
             soles = _soles(problem, solution.poses, scale)
@@ -297,7 +321,16 @@ def _soles(problem: TakeProblem, poses: Poses, scale: float) -> Array:
     return attached(placed.joint_m, placed.matrix, kinematics.contact_joint, scale * kinematics.contact_m)
 
 
-def _contacts(problem: TakeProblem, poses: Poses, scale: float, floor_m: float | None) -> Contacts:
+def _likely(kinematics: Kinematics, standing: Array) -> Array:
+    """Return how probably each point that may stand does (frames, contacts), from the feet's (frames, 2)."""
+    foot = [0 if name.startswith("left_") else 1 if name.startswith("right_") else 2 for name in kinematics.contacts]
+    of_feet: Array = np.concatenate([standing, np.full((len(standing), 1), 0.5)], axis=1)[:, foot]
+    return of_feet
+
+
+def _contacts(
+    problem: TakeProblem, poses: Poses, scale: float, floor_m: float | None, likely: Array | None
+) -> Contacts:
     """Find where the feet stand in a first fit."""
     kinematics = problem.kinematics
     placed = kinematics.place(poses, problem.shape, with_axes=False)
@@ -306,7 +339,7 @@ def _contacts(problem: TakeProblem, poses: Poses, scale: float, floor_m: float |
     near = kinematics.ancestor[kinematics.parents[kinematics.contact_joint]][:, kinematics.landmark_joint]
     shown = (problem.observed.seen.astype(np.float64) @ near.T.astype(np.float64)) > 0
     lowest = placed.joint_m[..., 2].min(axis=0)
-    return find_contacts(kinematics.contacts, points, lowest, shown, problem.time_s, floor_m)
+    return find_contacts(kinematics.contacts, points, lowest, shown, problem.time_s, floor_m, likely)
 
 
 def _inferred(kinematics: Kinematics, seen: Mask) -> Mask:

@@ -35,11 +35,14 @@ class Observations:
         (frames, landmarks), 1 / variance, per square metre; zero where not located.
     pixels
         What the views show, or None. Where a view shows a landmark, the views are the data and `xyz_m` is a start only.
+    points_count
+        The points in space are data beside the views: one view does not tell depth.
     """
 
     xyz_m: Array
     information: Array
     pixels: PixelTerm | None = None
+    points_count: bool = False
 
     @property
     def located(self) -> Mask:
@@ -62,7 +65,14 @@ class Observations:
     def __getitem__(self, frames: slice | Indices) -> Observations:
         """Return the observations of some of the frames."""
         pixels = None if self.pixels is None else self.pixels[frames]
-        return Observations(self.xyz_m[frames], self.information[frames], pixels)
+        return Observations(self.xyz_m[frames], self.information[frames], pixels, self.points_count)
+
+    @property
+    def _by_point(self) -> Array:
+        """(frames, landmarks), `information` where the point in space is data; zero elsewhere."""
+        if self.pixels is None or self.points_count:
+            return self.information
+        return np.where(self.pixels.views > 0, 0.0, self.information)
 
     def terms(self, landmark_m: Array) -> LandmarkTerms:
         """Compare with the model's landmarks (frames, landmarks, 3) by a Cauchy loss.
@@ -70,7 +80,7 @@ class Observations:
         A point in space counts c^2 log(1 + d^2 / c^2), d its distance in standard deviations, c `CAUCHY_SCALE`; a view
         likewise, with the distance in its picture and the scale of `pixels`.
         """
-        by_point = self.information if self.pixels is None else np.where(self.pixels.views > 0, 0.0, self.information)
+        by_point = self._by_point
         if self.pixels is not None and not by_point.any():
             return self.pixels.terms(landmark_m)
         difference = np.where(by_point[..., None] > 0, landmark_m - self.xyz_m, 0.0)
@@ -86,7 +96,7 @@ class Observations:
     def outlier_share(self, landmark_m: Array) -> float:
         """Return the share of the data, points or views, to which the loss gives less than a tenth of its weight."""
         views = self.views
-        points = self.located & (views == 0)
+        points = self._by_point > 0
         square = self.information * ((landmark_m - self.xyz_m) ** 2).sum(axis=-1)
         outside = int((square[points] > 9.0 * CAUCHY_SCALE**2).sum())
         total = int(points.sum()) + int(views.sum())
@@ -95,12 +105,14 @@ class Observations:
         return outside / max(total, 1)
 
 
-def observe(keypoints: Keypoints3D, kinematics: Kinematics, pixels: PixelViews | None = None) -> Observations:
+def observe(
+    keypoints: Keypoints3D, kinematics: Kinematics, pixels: PixelViews | None = None, points_count: bool = False
+) -> Observations:
     """Pick the skeleton's landmarks out of keypoints, and out of the views that they rest on.
 
     The variance of a point is sigma_m squared (0 where sigma_m is not finite) plus the landmark's own `std_m` squared.
     Landmarks that the keypoints do not hold, and positions marked as filled, are not located: where no view shows them
-    either, the fit bridges them by itself.
+    either, the fit bridges them by itself. `points_count`: see `Observations`.
 
     Raises
     ------
@@ -119,4 +131,5 @@ def observe(keypoints: Keypoints3D, kinematics: Kinematics, pixels: PixelViews |
     std_m = np.array([m.std_m for m in kinematics.landmark_set.landmarks])
     variance = np.where(np.isfinite(sigma), sigma, 0.0) ** 2 + std_m**2
     seen = None if pixels is None else pixel_term(pixels, kinematics.landmarks, std_m, xyz, keypoints.time_s)
-    return Observations(np.where(located[..., None], xyz, 0.0), np.where(located, 1.0 / variance, 0.0), seen)
+    information = np.where(located, 1.0 / variance, 0.0)
+    return Observations(np.where(located[..., None], xyz, 0.0), information, seen, points_count)

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import numpy as np
+import numpy.typing as npt
+
+from calib.cameras import CameraGroup
 from clapcap.progress import Progress, silent
 from lift.points import STATURE_M
 from lift.upright.standing import Standing
-from retarget.ik import FitResult, fit_motion
+from retarget.ik import FitResult, Inferred, fit_motion
+from retarget.pixels import PixelViews
 from skeleton.hierarchy import SkeletonDefinition
-from skeleton.keypoints import Keypoints2D
+from skeleton.joint_sets import load_joint_set, map_keypoints2d
+from skeleton.keypoints import Keypoints2D, Observations2D
+from triangulate.confidence import relative_deviation
+from triangulate.pixel_noise import INITIAL_NOISE, MIN_NOISE_PX, person_size_px
+
+Array = npt.NDArray[np.float64]
 
 JOINT_SET = "body18"
 
@@ -44,5 +54,22 @@ def fit_one_view(
         skeleton,
         JOINT_SET,
         progress,
+        pixels=None if keypoints is None else one_view_pixels(standing, keypoints),
         floor_m=None if standing.floor_from == "lowest" else standing.floor_m,
+        inferred=Inferred(height_m, standing.contact),
     )
+
+
+def one_view_pixels(standing: Standing, keypoints: Keypoints2D) -> PixelViews:
+    """Return what the camera shows of body18, as noisy as detections of that confidence and size usually are."""
+    seen = map_keypoints2d(keypoints, load_joint_set(JOINT_SET))
+    size = person_size_px(seen.xy_px[None])[0]
+    noise = max(INITIAL_NOISE * float(size), MIN_NOISE_PX) if np.isfinite(size) else MIN_NOISE_PX
+    known = relative_deviation(keypoints.confidence, keypoints.names)
+    relative = relative_deviation(seen.confidence)
+    for place, name in enumerate(seen.names):
+        if name in keypoints.names:
+            relative[:, place] = known[:, keypoints.names.index(name)]
+    sigma = np.where(np.isfinite(seen.xy_px).all(axis=-1), noise * relative, np.inf)
+    observations = Observations2D((standing.camera.name,), seen.names, seen.xy_px[None], sigma[None], seen.time_s)
+    return PixelViews(observations, CameraGroup((standing.camera,)))

@@ -65,6 +65,10 @@ class Persistence:
         return 1.0 / (lasting / moments + (1.0 - lasting) / (frames * self.data_share))
 
 
+INFERRED = Persistence(data_share=0.3, lasting=0.9)
+"""Of points that a network infers from one view: its errors follow the pose, and hardly change while that does."""
+
+
 def persistence(observed: Observations, time_s: Array) -> Persistence:
     """Measure how long the errors of the views last; without three views of anything, errors count as new."""
     if observed.pixels is None or len(time_s) < 3:

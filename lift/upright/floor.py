@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
+from scipy.special import expit
 
 from lift.upright.gravity import SOLES
 
@@ -14,7 +15,10 @@ Array = npt.NDArray[np.float64]
 SOLE_M = 0.025
 """Heels and tips of toes are points of the body so much above its soles, as in the skeleton's own definition."""
 
-_FEWEST_S = 3
+_EVEN_M = 0.01
+"""Heel and toes whose heights differ by less touch together."""
+
+_FEWEST = 3
 """Frames in which a foot stands that a floor needs."""
 
 _LOWEST_SHARE = 0.05
@@ -34,10 +38,11 @@ def touching(joints_m: Array, up: Array | None) -> Array:
     soles: Array = joints_m[:, SOLES]
     if up is None:
         return np.asarray(soles[:, :, 1])
-    height: Array = soles @ up
+    height = soles @ up
     # Between heel and toes by how much lower each is, so that nothing leaps when they exchange.
-    toes: Array = 1 / (1 + np.exp(np.clip((height[..., 1] - height[..., 0]) / 0.01, -50, 50)))
-    touch: Array = toes[..., None] * soles[:, :, 1] + (1 - toes[..., None]) * soles[:, :, 0]
+    toes: Array = expit((height[..., 0] - height[..., 1]) / _EVEN_M)[..., None]
+    heels, tips = soles[:, :, 0], soles[:, :, 1]
+    touch: Array = heels + toes * (tips - heels)
     return touch
 
 
@@ -61,6 +66,6 @@ def find_floor(xyz_m: Array, contact: Array, up: Array, sole_m: float) -> tuple[
     """
     height = touching(xyz_m, up) @ up - sole_m
     stands = contact > 0.5
-    if stands.sum() >= _FEWEST_S:
+    if stands.sum() >= _FEWEST:
         return float(np.median(height[stands])), "feet"
     return float(np.quantile((xyz_m @ up).min(axis=1), _LOWEST_SHARE)) - sole_m, "lowest"

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from retarget.bones import ShapeModel
 from retarget.kinematics import Kinematics, Placed, Poses, Shape
+from retarget.shape_model import ShapeModel
 from skeleton.hierarchy import SkeletonDefinition
 from skeleton.hierarchy_file import load_skeleton
 from skeleton.keypoints import Keypoints3D

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from retarget.bones import ShapeModel
 from retarget.composite import Composite, displaced, landmarks_hanging, pose_twists, within
+from retarget.shape_model import ShapeModel
 
 STEP = 1e-6
 
