@@ -47,7 +47,12 @@ class Lens:
 
 
 def find_lens(
-    name: str, video: Path | None, size_px: tuple[int, int], cameras: Path | None = None, focal_mm: float | None = None
+    name: str,
+    video: Path | None,
+    size_px: tuple[int, int],
+    cameras: Path | None = None,
+    focal_mm: float | None = None,
+    called: str | None = None,
 ) -> Lens:
     """Return the best that is known of a lens.
 
@@ -63,6 +68,8 @@ def find_lens(
         A calibration that holds it; the only camera of a calibration is it, whatever its name.
     focal_mm
         Focal length on 35 mm film, if it was given.
+    called
+        What the calibration calls it; None: `name`.
 
     Raises
     ------
@@ -75,7 +82,9 @@ def find_lens(
     from media.lens_tags import focal_35mm, focal_px
 
     if cameras is not None:
-        return calibrated_lens(_named(cameras, name), size_px, f"calibrated ({cameras.name})")
+        camera = _named(cameras, called or name)
+        words = f"calibrated ({cameras.name}, {camera.name})"
+        return calibrated_lens(replace(camera, name=name), size_px, words)
     guess = usual_camera(name, size_px)
     if focal_mm is not None:
         if not SHORTEST_MM <= focal_mm <= LONGEST_MM:
@@ -116,7 +125,7 @@ def _named(path: Path, name: str) -> Camera:
     if name in group.names:
         return group[name]
     if len(group) == 1:
-        return replace(group.cameras[0], name=name)
+        return group.cameras[0]
     raise SessionError(
         f"{path} does not hold {name} (it holds {', '.join(group.names)}). A file's stem names its camera: say which "
         "one it is (--camera-name), or rename the file."

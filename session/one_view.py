@@ -14,7 +14,7 @@ from session.processing.bones import fit_lifted
 from session.processing.cleanup import clean_take
 from session.processing.detection import keypoints2d_files
 from session.processing.files import export_take
-from session.processing.lifting import STAGE, Height, gravity_words, lift_take
+from session.processing.lifting import Height, gravity_words, lift_take
 from session.processing.people import set_aside_others
 from session.processing.pictures import draw_lifted
 from session.processing.report import report_take
@@ -114,7 +114,6 @@ def lift_one_view(
         lens, floor_m, sources = find_lens(view.camera, video, (width, height_px)), None, ()
     process_one_view(session, take, lens, height, stages, clock=view.clock, floor_m=floor_m, sources=sources)
     set_aside_others(take, [take], stages.terminal)
-    tell_what_it_rests_on(lifted_report(stages), HINTS, stages.terminal)
 
 
 def process_one_view(
@@ -156,8 +155,3 @@ def tell_what_it_rests_on(lifted: Mapping[str, Any], hints: Mapping[str, str], t
         ("up", gravity_words(lifted)),
     ]
     terminal.facts(facts)
-
-
-def lifted_report(stages: Stages) -> dict[str, Any]:
-    """Return what the lifting of a take recorded."""
-    return stages.manifest.report(STAGE)

@@ -11,9 +11,10 @@ from clapcap.errors import SessionError
 from session.folder import VIDEO_SUFFIXES, Recording, Session, is_video
 from session.lens import find_lens
 from session.manifest import Manifest
-from session.one_view import lifted_report, process_one_view, tell_what_it_rests_on
+from session.one_view import process_one_view, tell_what_it_rests_on
 from session.processing.cleanup import STAGE as CLEAN_UP
 from session.processing.detection import detect_take
+from session.processing.lifting import STAGE as LIFT
 from session.processing.lifting import Height, lifter_weights
 from session.settings import ProcessSettings, Settings
 from session.stages import Stages
@@ -107,7 +108,7 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
     (take,) = session.takes
     size_px = probe(video).size_px
     _refuse_other_video(session, folder, take.name, session.video)
-    lens = find_lens(options.camera_name or take.name, video, size_px, options.cameras, options.focal_mm)
+    lens = find_lens(take.name, video, size_px, options.cameras, options.focal_mm, options.camera_name)
     stages = Stages(session, take, terminal)
     stages.manifest.claim()
     detect_take(session, take, stages, least=1)
@@ -165,7 +166,7 @@ def _refuse_other_video(session: SingleSession, folder: Path, name: str, video: 
 def _sum_up(session: SingleSession, folder: Path, stages: Stages, terminal: Terminal) -> None:
     """Say how good it is, what it rests on, and where the files are."""
     manifest = stages.manifest
-    lifted, fit, cleaned = lifted_report(stages), manifest.report("fit"), manifest.report(CLEAN_UP)
+    lifted, fit, cleaned = manifest.report(LIFT), manifest.report("fit"), manifest.report(CLEAN_UP)
     rows = [
         ("frames with somebody in them", f"{100 * lifted['seen_share']:.0f} %"),
         ("how well joints are known, by the network", f"± {lifted['sigma_mm']:.0f} mm"),

@@ -116,7 +116,7 @@ def lift_file(
     network = lifter_weights(weights)
     view = one_timeline(load_keypoints2d(source))
     size_px = (int(view.image_size_px[0]), int(view.image_size_px[1]))
-    lens = find_lens(camera_name or source.stem, None, size_px, cameras, focal_mm)
+    lens = find_lens(source.stem, None, size_px, cameras, focal_mm, camera_name)
     with terminal.progress("lifting"):
         standing = lift_view(load_weights(network), view, lens, height)
     with written_whole(output) as partial:

@@ -14,6 +14,7 @@ from session.processing.cameras import correct_take_cameras
 from session.processing.cleanup import clean_take
 from session.processing.detection import detect_take, detection, keypoints2d_files, seen_shares
 from session.processing.files import export_take
+from session.processing.lifting import STAGE as LIFT
 from session.processing.lifting import Height
 from session.processing.people import find_take_people, set_aside_others
 from session.processing.pictures import draw_take
@@ -126,6 +127,7 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup | None,
     if lone or len(seen) < 2:
         lift_one_view(session, take, OneView.of_several(take, seen, time_map), cameras, stages)
         return
+    stages.manifest.forget(LIFT)  # of an earlier run with one view, whose camera would be taken for the take's
     synced = time_map
     time_map = with_lags(session, time_map)
     people = find_take_people(session, take, time_map, stages)

@@ -14,7 +14,6 @@ from session.manifest import Stage
 from session.processing.cameras import take_cameras_file
 from session.processing.cleanup import measured_points_file
 from session.processing.detection import keypoints2d_files
-from session.processing.lifting import STAGE as LIFT
 from session.processing.people import while_seen
 from session.stages import Stages
 from session.take_clocks import people_file, session_views
@@ -92,7 +91,6 @@ def triangulate_take(session: Session, take: Recording, time_map: TimeMap, stage
         return {**report, "person": take.person}
 
     stages.run(stage, make, _triangulated)
-    stages.manifest.forget(LIFT)
 
 
 def triangulate_views(

@@ -1,0 +1,396 @@
+"""One view to everything: `single`, `lift`, and takes of a session with one usable view, on a made-up walk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+from typer.testing import CliRunner, Result
+
+sys.path.insert(0, str(Path(__file__).parent))
+from small_lifter import write_small_lifter
+from take_scene import cameras, points_of, walk
+
+import detect.run
+import session.processing.bones
+from calib.formats.anipose_toml import save_anipose_toml
+from clapcap.errors import ClapcapError
+from media.frames import read_frames
+from media.writer import VideoWriter
+from retarget.bvh import read_bvh
+from session.folder import Recording, Session
+from session.main import app
+from session.manifest import Manifest
+from session.one_view import OneView
+from skeleton.formats import load_keypoints3d
+from skeleton.formats.npz import load_keypoints2d, load_motion, save_keypoints2d
+from skeleton.joint_sets import load_joint_set
+from skeleton.keypoints import Keypoints2D
+from sync.time_map import CameraClock, TimeMap
+
+Array = npt.NDArray[np.float64]
+
+FRAMES, RATE_HZ, SIZE = 90, 60.0, (320, 180)
+CAMERA = cameras().cameras[0]
+
+
+def seen_walk(name: str = "cam1", nobody: bool = False) -> Keypoints2D:
+    """Return what a camera would see of a body that walks in a circle."""
+    _, xyz_m = points_of(walk(FRAMES))
+    scale = SIZE[0] / CAMERA.size_px[0]
+    xy_px = cameras()[name].project(xyz_m) * scale
+    confidence = np.full(xy_px.shape[:2], 0.9)
+    if nobody:
+        xy_px, confidence = np.full(xy_px.shape, np.nan), np.zeros(confidence.shape)
+    names = load_joint_set("blazepose33").points
+    return Keypoints2D(names, xy_px, confidence, np.arange(FRAMES) / RATE_HZ, np.array(SIZE))
+
+
+def trunk(names: tuple[str, ...], xyz_m: Array) -> Array:
+    """Return the middle (frames, 3) of hips and shoulders, which the small lifter has learned."""
+    places = [names.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "shoulder")]
+    return np.asarray(xyz_m[:, places].mean(axis=1))
+
+
+def film(path: Path, shade: int = 90) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with VideoWriter(path, SIZE, rate_hz=RATE_HZ, fast=True) as writer:
+        for _ in range(FRAMES):
+            writer.write(np.full((SIZE[1], SIZE[0], 3), shade, dtype=np.uint8))
+    return path
+
+
+def calibration(path: Path, *names: str) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    save_anipose_toml(path, cameras().subset(names or cameras().names), {})
+    return path
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_small_lifter(tmp_path_factory.mktemp("lifter"))
+
+
+@pytest.fixture
+def detected(monkeypatch: pytest.MonkeyPatch) -> dict[str, Keypoints2D]:
+    """What the detector finds, by camera; others see the walk as cam1 does."""
+    found: dict[str, Keypoints2D] = {}
+
+    def detect_videos(videos: Mapping[str, Path], **options: Any) -> dict[str, Keypoints2D]:
+        results = {name: found.get(name, seen_walk()) for name in videos}
+        for name, keypoints in results.items():
+            options["on_done"](name, keypoints)
+        return results
+
+    monkeypatch.setattr(detect.run, "detect_videos", detect_videos)
+    return found
+
+
+def call(*arguments: object) -> Result:
+    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+
+
+def refused(*arguments: object, says: tuple[str, ...]) -> None:
+    result = call(*arguments)
+    assert isinstance(result.exception, ClapcapError), result.output
+    for words in says:
+        assert words in str(result.exception)
+
+
+def one_line(result: Result) -> str:
+    assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
+    return " ".join(result.output.split())
+
+
+@pytest.fixture
+def made(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D], monkeypatch: pytest.MonkeyPatch
+) -> tuple[Path, str]:
+    """The folder that `single` makes by default, and what it says."""
+    film(tmp_path / "phone" / "walk.mp4")
+    work = tmp_path / "work"
+    work.mkdir()
+    monkeypatch.chdir(work)
+    said = one_line(call("single", tmp_path / "phone" / "walk.mp4", "--weights", weights, "--height", 1.8))
+    return work / "walk-clapcap", said
+
+
+@pytest.mark.slow
+def test_one_video_gives_all_files_and_says_what_they_rest_on(made: tuple[Path, str], tmp_path: Path) -> None:
+    folder, said = made
+    assert [path.name for path in (tmp_path / "phone").iterdir()] == ["walk.mp4"]
+    endings = (".bvh", ".trc", ".c3d", ".csv", ".json", "_angles.csv", ".mot")
+    for name in (*(f"walk{ending}" for ending in endings), "overlay.png", "cameras.toml"):
+        assert (folder / name).stat().st_size > 0, name
+    assert load_keypoints2d(folder / "keypoints2d" / "walk.npz").xy_px.shape == (FRAMES, 33, 2)
+    points, motion = load_keypoints3d(folder / "keypoints3d.npz"), load_motion(folder / "motion.npz")
+    for note in (points.note, motion.note):
+        assert "inferred from one view (walk), not measured" in note
+        assert "1.8 m, as given" in note
+    assert read_bvh(folder / "walk.bvh").rotation_xyzw.shape == motion.rotation_xyzw.shape
+    bones_m = np.linalg.norm(np.diff(motion.world_positions()[:, motion.parents[1:]], axis=0), axis=-1)
+    assert np.isfinite(bones_m).all()
+    pictures = [frame.image for frame in read_frames(folder / "overlay-walk.mp4")]
+    assert len(pictures) == FRAMES
+    assert pictures[0].shape[:2] == (SIZE[1], SIZE[0])
+    assert np.ptp(pictures[FRAMES // 2][:120].astype(int)) > 60  # bones on a plain gray
+    assert np.ptp(pictures[FRAMES // 2][-20:, :150].astype(int)) > 100  # the mark
+    report = (folder / "report.html").read_text(encoding="utf-8")
+    for text in (report.replace("&#39;", "'"), said):
+        assert "nferred from one view" in text
+        assert "the subject's height of 1.8 m, as given" in text
+        assert "the main lens of a phone is assumed" in text
+    assert "clapcap single walk.mp4 -o walk-clapcap --height 1.8" in report
+    assert "two cameras" not in report.split("What to do next")[0]
+    lifted = Manifest(folder, folder).report("lift")
+    assert (lifted["height_given"], lifted["lens_from"], lifted["camera"]) == (True, "default", "walk")
+    assert 0 < lifted["gravity_sigma_deg"] < 90
+
+
+@pytest.mark.slow
+def test_again_keeps_all_and_a_change_recomputes_what_follows(
+    made: tuple[Path, str], tmp_path: Path, weights: Path
+) -> None:
+    folder, _ = made
+    video = tmp_path / "phone" / "walk.mp4"
+    before = {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    again = one_line(call("single", video, "--weights", weights, "--height", 1.8))
+    assert "✓" not in again
+    for stage in ("detect walk", "lift", "clean up", "fit", "files", "overlay", "report"):
+        assert f"= walk: {stage} unchanged, kept" in again
+    assert before == {path: path.stat().st_mtime_ns for path in folder.rglob("*") if path.is_file()}
+    tall = load_keypoints3d(folder / "keypoints3d.npz")
+    smaller = one_line(call("single", video, "--weights", weights, "--height", 1.2))
+    assert "= walk: detect walk unchanged" in smaller
+    assert "✓ walk: lift" in smaller
+    small = load_keypoints3d(folder / "keypoints3d.npz")
+    size = [np.linalg.norm(p.xyz_m - p.xyz_m.mean(axis=1, keepdims=True), axis=-1).mean() for p in (tall, small)]
+    assert size[1] / size[0] == pytest.approx(1.2 / 1.8, rel=1e-3)
+
+
+@pytest.mark.slow
+def test_what_was_finished_before_an_interruption_is_kept(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    video, folder = film(tmp_path / "walk.mp4"), tmp_path / "out"
+    arguments = ("single", video, "-o", folder, "--weights", weights, "--no-overlay")
+    with monkeypatch.context() as patch:
+        patch.setattr(session.processing.bones, "fit_report", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert call(*arguments).exit_code != 0
+    assert not list(folder.glob("*.bvh"))
+    said = one_line(call(*arguments))
+    for stage in ("detect walk", "lift", "clean up"):
+        assert f"= walk: {stage} unchanged, kept" in said
+    assert "✓ walk: fit" in said
+    assert (folder / "overlay.png").exists()
+    assert not (folder / "overlay-walk.mp4").exists()
+
+
+@pytest.mark.slow
+def test_a_calibration_gives_lens_and_world(tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]) -> None:
+    video, known = film(tmp_path / "walk.mp4"), calibration(tmp_path / "cameras.toml")
+    refused("single", video, "--camera", known, "--weights", weights, says=("does not hold walk", "--camera-name"))
+    options = ("--camera", known, "--camera-name", "cam1", "--weights", weights, "--no-overlay", "-o", tmp_path / "out")
+    said = one_line(call("single", video, *options))
+    assert "up by the calibration" in said
+    lifted = Manifest(tmp_path / "out", tmp_path / "out").report("lift")
+    assert lifted["focal_px"] == pytest.approx(CAMERA.matrix[0, 0] * SIZE[0] / CAMERA.size_px[0])
+    assert lifted["gravity_sigma_deg"] is None
+    points = load_keypoints3d(tmp_path / "out" / "keypoints3d.npz")
+    body, truth = trunk(points.names, points.xyz_m), trunk(*points_of(walk(FRAMES)))
+    # In the calibration's world: along the ray to the body, as far as its size tells.
+    ray = (truth - CAMERA.center_m) / np.linalg.norm(truth - CAMERA.center_m, axis=-1, keepdims=True)
+    off = body - CAMERA.center_m
+    aside = np.linalg.norm(off - (off * ray).sum(axis=-1, keepdims=True) * ray, axis=-1)
+    assert np.median(aside) < 0.15
+
+
+def test_errors_say_what_is_wrong_and_what_to_do(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    video = film(tmp_path / "walk.mp4")
+    (tmp_path / "text.mp4").write_text("no video")
+    (tmp_path / "text.txt").write_text("no video")
+    own = tmp_path / "mine"
+    own.mkdir()
+    (own / "thesis.txt").write_text("mine")
+    good = ("--weights", weights)
+    for arguments, says in (
+        ((tmp_path / "missing.mp4", *good), ("missing.mp4 does not exist",)),
+        ((tmp_path / "text.txt", *good), ("is no video", ".mp4")),
+        ((tmp_path / "text.mp4", *good), ("text.mp4", "not a video that can be read")),
+        ((video, *good, "--height", 172), ("172", "0.5 to 2.5 m", "1.72")),
+        ((video, *good, "--height", 0.3), ("0.3", "0.5 to 2.5 m")),
+        ((video, *good, "--focal-mm", 4.2), ("4.2", "8 to 400", "35 mm")),
+        ((video, *good, "--camera", tmp_path / "no.toml"), ("no.toml does not exist",)),
+        ((video, *good, "--camera", tmp_path / "text.txt"), ("text.txt",)),
+        ((video, "--weights", tmp_path / "no.safetensors"), ("no.safetensors does not exist", "clapcap train lifter")),
+        ((video, "--weights", tmp_path / "text.txt"), ("text.txt", "no lifter's weights")),
+        ((video, *good, "-o", own), ("mine", "nothing of them is written over", "-o")),
+        ((video, *good, "-o", video), ("is a file", "-o")),
+    ):
+        refused("single", *arguments, says=says)
+    assert [path.name for path in own.iterdir()] == ["thesis.txt"]
+    (own / "session.toml").write_text("")
+    refused("single", video, *good, "-o", own, says=("is a session folder",))
+    refused("single", own, *good, says=("clapcap process",))
+
+
+def test_nobody_and_hardly_anybody(tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]) -> None:
+    video = film(tmp_path / "walk.mp4")
+    detected["walk"] = seen_walk(nobody=True)
+    refused("single", video, "-o", tmp_path / "a", "--weights", weights, says=("nobody is seen in walk", "0 %", "2 %"))
+    body = seen_walk()
+    hidden = np.arange(FRAMES) > 5
+    detected["walk"] = replace(
+        body,
+        xy_px=np.where(hidden[:, None, None], np.nan, body.xy_px),
+        confidence=np.where(hidden[:, None], 0, body.confidence),
+    )
+    refused("single", video, "-o", tmp_path / "b", "--weights", weights, says=("6 of 90 frames", "needed 10"))
+    assert not (tmp_path / "b" / "keypoints3d.npz").exists()
+
+
+def test_results_of_another_video_are_not_written_over(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]
+) -> None:
+    folder = tmp_path / "out"
+    detected["walk"] = seen_walk(nobody=True)
+    call("single", film(tmp_path / "a" / "walk.mp4"), "-o", folder, "--weights", weights)
+    before = (folder / "manifest.json").read_bytes()
+    other = film(tmp_path / "b" / "walk.mp4", shade=200)
+    refused("single", other, "-o", folder, "--weights", weights, says=("another video", "-o"))
+    named = film(tmp_path / "b" / "run.mp4")
+    refused("single", named, "-o", folder, "--weights", weights, says=("another video (walk)", "-o"))
+    assert (folder / "manifest.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".csv", ".trc", ".json", ".c3d"])
+def test_lift_alone_stands_over_the_origin(tmp_path: Path, weights: Path, suffix: str) -> None:
+    save_keypoints2d(tmp_path / "cam1.npz", seen_walk())
+    output = tmp_path / f"points{suffix}"
+    said = one_line(call("lift", tmp_path / "cam1.npz", "--weights", weights, "-o", output))
+    assert "a height of 1.75 m, which is assumed" in said
+    assert "inferred from one view (cam1), not measured" in said
+    if suffix == ".c3d":
+        pytest.importorskip("ezc3d")
+    points = load_keypoints3d(output)
+    assert points.names == load_joint_set("body18").points
+    hips, shoulders = (
+        points.xyz_m[:, [points.index(f"left_{part}"), points.index(f"right_{part}")]].mean(axis=1)
+        for part in ("hip", "shoulder")
+    )
+    assert np.linalg.norm(hips[0, :2]) < 1e-3
+    assert (shoulders[:, 2] > hips[:, 2] + 0.3).all()
+    assert (hips[:, 2] > 0.6).all()
+
+
+def test_lift_with_cameras_is_in_their_world_and_fit_goes_on_from_it(tmp_path: Path, weights: Path) -> None:
+    save_keypoints2d(tmp_path / "cam2.npz", seen_walk("cam2"))
+    known = calibration(tmp_path / "cameras.toml")
+    points = tmp_path / "keypoints3d.npz"
+    said = one_line(call("lift", tmp_path / "cam2.npz", "--cameras", known, "--weights", weights, "-o", points))
+    assert "up by the calibration" in said
+    lifted = load_keypoints3d(points)
+    seen, truth = (
+        cameras()["cam2"].project(trunk(*one)) * SIZE[0] / CAMERA.size_px[0]
+        for one in ((lifted.names, lifted.xyz_m), points_of(walk(FRAMES)))
+    )
+    assert np.linalg.norm(seen - truth, axis=-1).mean() < 0.05 * SIZE[1]
+    for name in ("motion.bvh", "motion.npz"):
+        one_line(call("fit", points, "-o", tmp_path / name))
+    assert len(read_bvh(tmp_path / "motion.bvh").time_s) == FRAMES
+    assert "inferred from one view" in load_motion(tmp_path / "motion.npz").note
+    refused(
+        "lift", tmp_path / "cam2.npz", "--cameras", calibration(tmp_path / "c.toml", "cam1", "cam3"), "--weights",
+        weights, "-o", points, says=("does not hold cam2", "cam1, cam3"),
+    )  # fmt: skip
+
+
+def new_session(root: Path, weights: Path, *videos: str, settings: str = "", calibrated: bool = False) -> Path:
+    for name in videos:
+        film(root / "takes" / "dance" / f"{name}.mp4")
+    imported = 'import = "calibration/cameras.toml"' if calibrated else ""
+    if calibrated:
+        calibration(root / "calibration" / "cameras.toml")
+    text = f'[calibration]\n{imported}\n[process]\nweights = "{os.fspath(weights)}"\n{settings}\n'
+    (root / "session.toml").write_text(text, encoding="utf-8")
+    return root
+
+
+@pytest.mark.slow
+def test_process_lifts_a_take_of_one_video_without_a_calibration(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]
+) -> None:
+    root = new_session(tmp_path / "studio", weights, "cam1")
+    said = one_line(call("process", root, "--height", 1.65))
+    assert "one usable view, cam1" in said
+    assert "depth is inferred, not measured" in said
+    assert "1.65 m, as given" in said
+    assert "height_m = 1.65" in (root / "session.toml").read_text()
+    results = root / "results" / "dance"
+    assert "Inferred from one view" in (results / "report.html").read_text(encoding="utf-8")
+    assert "one view" in load_keypoints3d(results / "dance.json").note
+    again = one_line(call("process", root))
+    assert "✓" not in again
+    assert "one usable view, cam1" in again
+    assert one_line(call("report", root)).endswith("report.html")
+
+
+@pytest.mark.slow
+def test_process_lifts_from_the_camera_that_sees_anybody_and_triangulates_once_two_do(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]
+) -> None:
+    detected.update({"cam1": seen_walk("cam1", nobody=True), "cam2": seen_walk("cam2")})
+    frames = '[recordings.dance]\nsync = "frames"'
+    root = new_session(tmp_path / "studio", weights, "cam1", "cam2", settings=frames, calibrated=True)
+    said = one_line(call("process", root))
+    assert "one usable view, cam2. Only cam2 sees anybody." in said
+    assert "that of the session's calibration (cam2)" in said
+    results = root / "results" / "dance"
+    manifest = Manifest(results, root)
+    assert manifest.report("lift")["camera"] == "cam2"
+    assert not manifest.report("triangulate")
+    assert load_keypoints3d(results / "keypoints3d.npz").note
+    detected["cam1"] = seen_walk("cam1")
+    shutil.rmtree(results / "keypoints2d")
+    said = one_line(call("process", root))
+    assert "one usable view" not in said
+    manifest = Manifest(results, root)
+    assert not manifest.report("lift")
+    assert manifest.report("triangulate")["median_px"] < 1
+    assert load_keypoints3d(results / "keypoints3d.npz").note == ""
+    assert "Inferred from one view" not in (results / "report.html").read_text(encoding="utf-8")
+
+
+def test_nobody_in_any_camera_is_refused(tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]) -> None:
+    detected["cam1"] = seen_walk(nobody=True)
+    root = new_session(tmp_path / "studio", weights, "cam1")
+    refused("process", root, says=("dance", "nobody is seen in cam1", "one camera that sees"))
+
+
+def test_without_a_clock_the_view_that_sees_most_is_chosen_and_the_way_out_told(tmp_path: Path) -> None:
+    take = Recording("dance", tmp_path, dict.fromkeys(("cam1", "cam2"), tmp_path), tmp_path / "results" / "dance")
+    good = CameraClock(0.5, 1.0, 0.0, 0.0, "reference", 1.0)
+    clocks = TimeMap({"cam1": good, "cam2": replace(good, verdict="no clap")})
+    view = OneView.of_several(take, {"cam1": 0.4, "cam2": 0.9}, clocks)
+    assert (view.camera, view.clock) == ("cam1", good)  # the one with a clock
+    for words in ("cam2: no clap", "clapcap sync", "--offset cam2=SECONDS"):
+        assert words in view.why
+    view = OneView.of_several(take, {"cam2": 0.9}, clocks)
+    assert (view.camera, view.clock, view.why) == ("cam2", None, "Only cam2 sees anybody.")
+
+
+def test_the_height_of_a_session_is_checked(tmp_path: Path) -> None:
+    (tmp_path / "session.toml").write_text("[subject]\nheight_m = 172\n")
+    with pytest.raises(ClapcapError, match=r"subject\.height_m` is 172, needed 0\.5 to 2\.5 m"):
+        _ = Session.open(tmp_path).settings
