@@ -1,8 +1,8 @@
 """What a detector really sees of people whose truth is known: pairs of both, read from a folder.
 
 `benchmarks/seen_people.py` makes such folders: people drawn by mocap, seen by virtual cameras, detected by MediaPipe.
-Each clip is one npz: the contract of 2D keypoints (`skeleton.formats.npz`, which reads it as such) with the truth beside
-it. The truth is at 60 Hz from the first keypoint's time on, whatever the rate of the pictures.
+Each clip is one npz: the contract of 2D keypoints (`skeleton.formats.npz`, which reads it as such) with the truth
+beside it. The truth is at 60 Hz from the first keypoint's time on, whatever the rate of the pictures.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class SeenRecord:
         if self.truth_m.ndim != 3 or self.truth_m.shape[1:] != (len(POINTS), 3):
             raise ValueError(f"the truth has shape {self.truth_m.shape}, needed (frames, {len(POINTS)}, 3)")
         time_s = self.keypoints.time_s
-        needed = int(round((time_s[-1] - time_s[0]) * RATE_HZ)) + 1 if len(time_s) else 1
+        needed = round(float(time_s[-1] - time_s[0]) * RATE_HZ) + 1 if len(time_s) else 1
         if len(self.truth_m) < needed:
             raise ValueError(f"the truth has {len(self.truth_m)} frames, the keypoints last for {needed}")
 
