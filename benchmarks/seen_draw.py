@@ -18,8 +18,6 @@ Array = npt.NDArray[np.float64]
 Image = npt.NDArray[np.uint8]
 
 NEAR_M, FAR_M = 0.05, 120.0
-SAMPLES = 0
-"""Of each pixel. More cost twice the time, and the lens blurs the edges anyway."""
 
 _HEAD = f"#version 330\n#define BONES {len(BONE_NAMES)}\n#define NEAR {NEAR_M}\n#define FAR {FAR_M}\n"
 _WHOLE_SCREEN = np.array([[-1.0, -1.0], [3.0, -1.0], [-1.0, 3.0]])
@@ -63,7 +61,17 @@ in vec3 in_at;
 void main() { gl_Position = project(in_at - light * ((in_at.z - flat_m) / light.z)); }
 """
 
-_DARK = "out vec4 shown; void main() { shown = vec4(1.0); }"
+# Drawn behind everything but the room, at one depth: so no pixel is darkened twice.
+_DARK = """
+uniform sampler2D around;
+out vec4 shown;
+void main() {
+    float lies = texelFetch(around, ivec2(gl_FragCoord.xy), 0).a;
+    if (lies == 0.0) discard;
+    gl_FragDepth = 0.99999;
+    shown = vec4(vec3(1.0 - lies), 1.0);
+}
+"""
 
 _PLACE = """
 in vec3 in_at; in vec3 in_normal; in vec3 in_color; in vec3 in_rest;
@@ -127,22 +135,6 @@ void main() {
 }
 """
 
-_BACKDROP = """
-uniform sampler2D around; uniform sampler2D shadow;
-in vec2 at; out vec4 shown;
-void main() {
-    vec2 uv = at * 0.5 + 0.5;
-    vec4 seen = texture(around, uv);
-    if (seen.a > 0.0) {
-        float dark = 0.0;
-        for (int i = -1; i <= 1; i++) for (int j = -1; j <= 1; j++)
-            dark += texture(shadow, uv + 0.003 * vec2(i, j)).r;
-        seen.rgb *= 1.0 - seen.a * dark / 9.0;
-    }
-    shown = vec4(seen.rgb, 1.0);
-}
-"""
-
 
 class Studio:
     """Draws one person in one room through one camera.
@@ -183,7 +175,7 @@ class Studio:
         shade = {"light": tuple(room.light), "ambient": room.ambient}
         self._made: list[Any] = []
         self._skin = self._keep(context.program(vertex_shader=_HEAD + _SKIN, varyings=["moved_at", "moved_normal"]))
-        throw = self._program(_CAMERA + _THROW, _DARK, camera | shade | {"flat_m": room.floor_m})
+        throw = self._program(_CAMERA + _THROW, _DARK, camera | shade | {"flat_m": room.floor_m, "around": 0})
         lit = self._program(_CAMERA + _PLACE, _SHADE, camera | shade)
         resting = np.concatenate([figure.vertices_m, figure.normals, figure.hold, figure.weight], axis=1)
         names = ("in_at", "in_normal", "in_hold0", "in_hold1", "in_weight0", "in_weight1")
@@ -195,19 +187,15 @@ class Studio:
         moved = (self._moved, "3f 3f", "in_at", "in_normal")
         self._person = self._array(lit, [moved, (dyed, "3f 3f", "in_color", "in_rest")], index)
         self._boxes = self._array(lit, [(self._buffer(_box_corners(room)), "3f 3f 3f 3f", *_CORNER)])
-        colour = self._keep(context.renderbuffer(size_px, 3, samples=SAMPLES))
-        depth = self._keep(context.depth_renderbuffer(size_px, samples=SAMPLES))
-        self._canvas = self._keep(context.framebuffer([colour], depth))
-        self._flat = self._keep(context.framebuffer([self._keep(context.renderbuffer(size_px, 3))]))
-        shadow = self._keep(context.texture((size_px[0] // 2, size_px[1] // 2), 1))
-        self._shade = self._keep(context.framebuffer([shadow]))
-        self._around = self._draw_room(camera)
-        backdrop = self._program(_SCREEN, _BACKDROP, {"around": 0, "shadow": 1})
-        self._backdrop = self._array(backdrop, [(self._buffer(_WHOLE_SCREEN), "2f", "in_at")])
-        self._textures = (self._around, shadow)
+        colour = self._keep(context.renderbuffer(size_px, 3))
+        self._canvas = self._keep(context.framebuffer([colour], self._keep(context.depth_renderbuffer(size_px))))
+        self._around, self._empty = self._draw_room(camera)
 
-    def _draw_room(self, camera: dict[str, Any]) -> Any:
-        """Return the room as a texture: it stands still, as the camera does; alpha: how much a shadow shows."""
+    def _draw_room(self, camera: dict[str, Any]) -> tuple[Any, Any]:
+        """Return the room as a texture and as something to copy from: it stands still, as the camera does.
+
+        The texture's alpha says how much a shadow shows.
+        """
         room = self._room
         uniforms = camera | {
             "floor_texture": 0, "wall_texture": 1, "tile": room.tile_m, "middle": tuple(room.middle_m),
@@ -223,7 +211,7 @@ class Studio:
         canvas.use()
         self._context.disable(self._context.DEPTH_TEST)
         screen.render()
-        return around
+        return around, canvas
 
     def picture(self, rotation: Array, shift_m: Array) -> Image:
         """Return the picture (height, width, 3), RGB, of bones placed as in `seen_body.Placed`, of one moment."""
@@ -232,21 +220,19 @@ class Studio:
         self._skin["dual"].write(dual.astype("f4").tobytes())
         context = self._context
         self._resting.transform(self._moved, context.POINTS)
-        self._shade.use()
-        self._shade.clear()
-        context.disable(context.DEPTH_TEST)
-        self._thrown.render()
         self._canvas.use()
         self._canvas.clear(depth=1.0)
-        for place, texture in enumerate(self._textures):
-            texture.use(place)
-        self._backdrop.render()
-        context.enable(context.DEPTH_TEST)
+        context.copy_framebuffer(self._canvas, self._empty)
+        self._around.use(0)
+        context.enable(context.DEPTH_TEST | context.BLEND)
+        context.blend_func = context.ZERO, context.SRC_COLOR
+        self._thrown.render()
+        context.disable(context.BLEND)
         self._boxes.render()
         self._person.render()
-        context.copy_framebuffer(self._flat, self._canvas)
         width, height = self._size
-        return np.frombuffer(self._flat.read(components=3, alignment=1), np.uint8).reshape(height, width, 3)
+        pixels = self._canvas.read(components=3, alignment=1)
+        return np.frombuffer(pixels, np.uint8).reshape(height, width, 3)
 
     def close(self) -> None:
         """Free what the driver holds."""
