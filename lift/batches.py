@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -39,6 +40,8 @@ class WindowSettings:
         Activities are drawn by their length to this power: 1 as recorded, 0 all alike.
     world_share
         The share of windows in which the detector's own 3D is given to a network that takes it.
+    seen_share
+        The share of windows that a detector really saw, where a folder of such is given.
     """
 
     frames: int = 96
@@ -49,6 +52,7 @@ class WindowSettings:
     other_arms: float = 0.3
     balance: float = 0.7
     world_share: float = 0.8
+    seen_share: float = 0.3
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +63,13 @@ class Batch:
     joints_m: Array
     root_code: Array
     contact: Array
+
+
+class BatchSource(Protocol):
+    """Gives batches by their numbers."""
+
+    def batch(self, number: int) -> Batch:
+        """Return the batch of that number: the same whenever it is asked for."""
 
 
 class Sampler:

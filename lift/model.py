@@ -7,7 +7,7 @@ Importing this module imports torch: do so inside functions.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
@@ -113,6 +113,29 @@ class Lifter(nn.Module):
 def build_model(settings: ModelSettings) -> Lifter:
     """Return an untrained network; its weights come from torch's random generator."""
     return Lifter(settings)
+
+
+def start_from(model: Lifter, given: Lifter) -> None:
+    """Give a network the weights of another of its shape, to learn on from there.
+
+    Convolutions that look both ways can start some that look back: what they know of the frame after is added to what
+    they know of the frame itself.
+
+    Raises
+    ------
+    ValueError
+        The networks are of different shapes.
+    """
+    wanted, there = model.settings, given.settings
+    turned = replace(there, causal=wanted.causal, dropout=wanted.dropout)
+    if turned != wanted or (there.causal and not wanted.causal):
+        raise ValueError(f"a network like {there} cannot start one like {wanted}")
+    weights = {name: value.clone() for name, value in given.state_dict().items()}
+    if wanted.kind == "tcn" and wanted.causal and not there.causal:
+        for name in (name for name in weights if name.endswith(".across.weight")):
+            before, now, after = weights[name].chunk(3, dim=1)
+            weights[name] = torch.cat([torch.zeros_like(before), before, now + after], dim=1)
+    model.load_state_dict(weights)
 
 
 def _body(settings: ModelSettings) -> nn.ModuleList:

@@ -21,13 +21,15 @@ import numpy as np
 import torch
 
 from clapcap.progress import Progress, silent
-from lift.batches import Batch, Sampler
+from lift.batches import Batch, BatchSource, Sampler
 from lift.card import training_card
 from lift.learning import Learned, Learning
 from lift.linear import fit_linear
 from lift.mocap.archives import Motions
-from lift.model import ModelSettings
+from lift.model import Lifter, ModelSettings
 from lift.noise import load_noise
+from lift.seen import SeenClips
+from lift.seen_batches import MixedSampler, SeenSampler
 from lift.settings import TrainingSettings, dump_settings
 from lift.weights_file import save_weights
 
@@ -51,6 +53,9 @@ def train(
     settings: TrainingSettings,
     folder: Path,
     progress: Callable[[str], Progress] = lambda what: silent,
+    *,
+    seen: SeenClips | None = None,
+    start: Lifter | None = None,
 ) -> Run:
     """Train the baselines, then the network; go on where a run in this folder was left.
 
@@ -64,6 +69,10 @@ def train(
         The run; made if it is not there.
     progress
         Gives for each part's name ("linear", "residual", "lifter") what is told its progress.
+    seen
+        What a detector really saw of people whose truth is known; those of the set `train` are mixed in.
+    start
+        A network whose weights the new one begins with; needed only to begin.
 
     Raises
     ------
@@ -75,6 +84,8 @@ def train(
         _write(folder / SETTINGS, dump_settings(settings))
     torch.set_num_threads(settings.run.threads)
     noise = load_noise()
+    shown = None if seen is None else seen.of("train")
+    data = f"{len(motions)} sequences, {0 if shown is None else len(shown)} clips"
 
     def sampler(split: str, offset: int, world: bool) -> Sampler:
         return Sampler(motions, split, settings.windows, settings.cameras, noise, world, 3 * settings.run.seed + offset)
@@ -82,7 +93,8 @@ def train(
     def learn(name: str, model: ModelSettings, steps: int) -> Learned:
         validation = sampler("val", _VALIDATION_SEED, model.world_landmarks)
         batches: list[Batch] = [validation.batch(number) for number in range(settings.validation.batches)]
-        learning = Learning(settings, model, steps, folder / name)
+        begin = start if name == LIFTER else None
+        learning = Learning(settings, model, steps, folder / name, data, begin)
         if learning.finished:
             return learning.learned()
 
@@ -92,8 +104,12 @@ def train(
                 _write(folder / f"{LIFTER}.md", training_card(learned, settings, motions))
 
         with _Board(folder / name / "tensorboard", learning.step) as board:
-            train_sampler = sampler("train", 0, model.world_landmarks)
-            return learning.run(train_sampler, batches, progress(name), board, keep)
+            virtual = sampler("train", 0, model.world_landmarks)
+            source: BatchSource = virtual
+            if shown is not None and len(shown):
+                real = SeenSampler(shown, settings.windows, settings.cameras, model.world_landmarks)
+                source = MixedSampler(virtual, real, settings.windows.seen_share)
+            return learning.run(source, batches, progress(name), board, keep)
 
     if not (folder / f"{LINEAR}.safetensors").is_file():
         fitted = fit_linear(sampler("train", _LINEAR_SEED, False), settings.baselines.linear_batches, progress(LINEAR))

@@ -32,13 +32,24 @@ def check_what(what: str) -> None:
         raise ClapcapError(f'There is no model "{what}" to train or evaluate: there is lifter.')
 
 
-def train_lifter(data: Path, output: Path, config: Path | None, cache: Path | None, terminal: Terminal) -> None:
-    """Train in a folder, or go on there."""
+def train_lifter(
+    data: Path,
+    output: Path,
+    config: Path | None,
+    cache: Path | None,
+    terminal: Terminal,
+    *,
+    seen: Path | None = None,
+    start: Path | None = None,
+) -> None:
+    """Train in a folder, or go on there; `seen` is a folder of clips, `start` the weights to begin with."""
     _ready_torch()
     from clapcap.progress import Progress
     from lift.mocap.archives import load_motions
+    from lift.seen import load_seen
     from lift.settings import load_settings
     from lift.train import SETTINGS, train
+    from lift.weights_file import load_weights
 
     begun = output / SETTINGS
     settings = load_settings(config or (begun if begun.is_file() else None))
@@ -46,13 +57,18 @@ def train_lifter(data: Path, output: Path, config: Path | None, cache: Path | No
         motions = load_motions(data, cache or output / CACHE, progress)
     terminal.done("motion", f"{len(motions)} sequences, {len(motions.xyz_m) / 3600:.0f} minutes")
 
+    clips = None if seen is None else load_seen(seen)
+    if clips is not None:
+        terminal.done("seen", f"{len(clips.of('train'))} clips to learn from, {len(clips)} in all")
+    first = None if start is None else load_weights(start)
+
     with ExitStack() as stack:
 
         def bar(name: str) -> Progress:
             stack.close()
             return stack.enter_context(terminal.progress(f"training {name}"))
 
-        run = train(motions, settings, output, bar)
+        run = train(motions, settings, output, bar, seen=clips, start=first)
     for name, learned in (("lifter", run.lifter), ("residual", run.residual)):
         why = ", no better one for long enough" if learned.stopped_early else ""
         terminal.done(name, f"{learned.step} steps{why}; best {learned.best_mm:.1f} mm after step {learned.best_step}")

@@ -19,10 +19,14 @@ def command(
     cache: Annotated[
         Path | None, typer.Option(help="Where recordings are kept once read; default: in the run.")
     ] = None,
+    seen: Annotated[
+        Path | None, typer.Option(help="A folder of clips that a detector really saw, mixed in; see docs/lifter.md.")
+    ] = None,
+    start: Annotated[Path | None, typer.Option(help="Weights (safetensors) to begin with.")] = None,
 ) -> None:
     """Train a model; a run that was stopped goes on where it was."""
     from session.terminal import Terminal
     from session.training import check_what, train_lifter
 
     check_what(what)
-    train_lifter(data, output, config, cache, Terminal())
+    train_lifter(data, output, config, cache, Terminal(), seen=seen, start=start)
