@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import multiprocessing
 import os
 import signal
@@ -22,9 +21,11 @@ import numpy.typing as npt
 
 from clapcap.errors import ClapcapError, DetectionError
 from clapcap.progress import Progress, silent
+from detect.cut import joined, pieces
 from detect.detector import DETECTORS, PEOPLE, DetectedPerson, Detector, coincide, open_detector
 from media.frames import read_frames
 from media.probe import probe
+from media.single_frames import read_stretch
 from skeleton.keypoints import Keypoints2D
 
 # How often a worker tells how far it is.
@@ -40,7 +41,9 @@ def ignore(camera: str, keypoints: Keypoints2D) -> None:
     """Do nothing with a finished camera: the default."""
 
 
-def detect_video(path: Path, detector: Detector, progress: Progress = silent) -> Keypoints2D:
+def detect_video(
+    path: Path, detector: Detector, progress: Progress = silent, stretch: tuple[int, int] | None = None
+) -> Keypoints2D:
     """Detect the people in every frame of a video, in this process.
 
     Where the detector finds several people, the first is the main one: for MediaPipe the largest in the picture. The
@@ -55,6 +58,8 @@ def detect_video(path: Path, detector: Detector, progress: Progress = silent) ->
         A fresh detector: it may track from frame to frame.
     progress
         Told frames.
+    stretch
+        Number of the first frame and of the one after the last; None: all.
 
     Returns
     -------
@@ -73,7 +78,7 @@ def detect_video(path: Path, detector: Detector, progress: Progress = silent) ->
     xy, confidence, world, times = [], [], [], []
     others: list[tuple[DetectedPerson, ...]] = []
     size = (0, 0)
-    for frame in read_frames(path):
+    for frame in read_frames(path) if stretch is None else read_stretch(path, *stretch):
         people = without_doubles(detector.detect(frame.image, frame.time_s))
         others.append(people[1:])
         person = people[0] if people else None
@@ -83,12 +88,13 @@ def detect_video(path: Path, detector: Detector, progress: Progress = silent) ->
         times.append(frame.time_s)
         size = (frame.image.shape[1], frame.image.shape[0])
         progress(len(times), total)
-    world_m = np.array(world)
-    others_xy_px, others_confidence = _stacked(others, len(detector.names))
+    points = len(detector.names)
+    world_m = np.array(world).reshape(-1, points, 3)
+    others_xy_px, others_confidence = _stacked(others, points)
     return Keypoints2D(
         names=detector.names,
-        xy_px=np.array(xy),
-        confidence=np.array(confidence),
+        xy_px=np.array(xy).reshape(-1, points, 2),
+        confidence=np.array(confidence).reshape(-1, points),
         time_s=np.array(times),
         image_size_px=np.array(size),
         world_m=world_m if np.isfinite(world_m).any() else None,
@@ -126,6 +132,7 @@ def detect_videos(
     model_path: Path | None = None,
     people: int = PEOPLE,
     workers: int | None = None,
+    cut: bool = False,
     progress: Progress = silent,
     on_done: OnDone = ignore,
 ) -> dict[str, Keypoints2D]:
@@ -139,6 +146,9 @@ def detect_videos(
         As for `detect.detector.open_detector`.
     workers
         Processes at a time; None: one for each processor core, as MediaPipe keeps one core busy.
+    cut
+        Detect each video in `pieces`, so that one alone keeps several cores busy. Where two pieces meet, a detector
+        that remembers who was where begins anew.
     progress
         Told frames of all cameras together.
     on_done
@@ -162,16 +172,19 @@ def detect_videos(
     known = [count for count in counts.values() if count is not None]
     total = sum(known) if len(known) == len(counts) else None
     workers = max(1, workers or _processor_cores())
-    waiting = deque(videos.items())
+    stretches = {camera: pieces(counts[camera]) if cut else [None] for camera in videos}
+    waiting = deque((camera, number) for camera in videos for number in range(len(stretches[camera])))
     running: dict[Connection, _Worker] = {}
-    frames_done = dict.fromkeys(videos, 0)
+    frames_done = dict.fromkeys(waiting, 0)
+    parts: dict[tuple[str, int], Keypoints2D] = {}
     results: dict[str, Keypoints2D] = {}
     with tempfile.TemporaryDirectory(prefix="clapcap-detect-") as logs:
         try:
             while waiting or running:
                 while waiting and len(running) < workers:
-                    camera, path = waiting.popleft()
-                    worker = _start(camera, path, (detector, model_path, people), Path(logs) / f"{len(waiting)}.log")
+                    camera, number = waiting.popleft()
+                    job = _Job(videos[camera], (detector, model_path, people), stretches[camera][number])
+                    worker = _start(camera, number, job, Path(logs) / f"{len(waiting)}.log")
                     running[worker.connection] = worker
                 for ready in wait(list(running)):
                     assert isinstance(ready, Connection)
@@ -180,12 +193,15 @@ def detect_videos(
                     if isinstance(message, Keypoints2D):
                         del running[ready]
                         worker.process.join()
-                        # Made anew, because arrays come out of a pipe writable.
-                        results[worker.camera] = dataclasses.replace(message)
-                        frames_done[worker.camera] = len(message.time_s)
-                        on_done(worker.camera, results[worker.camera])
+                        parts[worker.camera, worker.piece] = message
+                        frames_done[worker.camera, worker.piece] = len(message.time_s)
+                        its = [(worker.camera, number) for number in range(len(stretches[worker.camera]))]
+                        if all(part in parts for part in its):
+                            # Made anew, because arrays come out of a pipe writable.
+                            results[worker.camera] = joined([parts.pop(part) for part in its])
+                            on_done(worker.camera, results[worker.camera])
                     else:
-                        frames_done[worker.camera] = message
+                        frames_done[worker.camera, worker.piece] = message
                     progress(sum(frames_done.values()), total)
         finally:
             for worker in running.values():
@@ -194,10 +210,20 @@ def detect_videos(
 
 
 @dataclass(frozen=True)
+class _Job:
+    """What a worker does: a video, the detector's arguments, and which frames (`detect_video`)."""
+
+    path: Path
+    detector: tuple[str, Path | None, int]
+    stretch: tuple[int, int] | None
+
+
+@dataclass(frozen=True)
 class _Worker:
-    """A camera's process, and the end of the pipe on which it tells frames done (int), its result, or its failure."""
+    """The process of a camera's piece, and the end of the pipe on which it tells frames done, its result or failure."""
 
     camera: str
+    piece: int
     process: SpawnProcess
     connection: Connection
     log: Path
@@ -245,18 +271,18 @@ class _Failure:
     text: str
 
 
-def _start(camera: str, path: Path, detector: tuple[str, Path | None, int], log: Path) -> _Worker:
+def _start(camera: str, piece: int, job: _Job, log: Path) -> _Worker:
     # Spawned, not forked: TensorFlow Lite and libav have threads, which do not survive a fork.
     context = multiprocessing.get_context("spawn")
     ours, theirs = context.Pipe(duplex=False)
-    process = context.Process(target=_work, args=(path, detector, theirs, log), daemon=True)
+    process = context.Process(target=_work, args=(job, theirs, log), daemon=True)
     process.start()
     theirs.close()  # so that the end of the process ends the pipe
-    return _Worker(camera, process, ours, log)
+    return _Worker(camera, piece, process, ours, log)
 
 
-def _work(path: Path, detector: tuple[str, Path | None, int], connection: Connection, log: Path) -> None:
-    """Detect one video and send what comes of it: the body of a worker process."""
+def _work(job: _Job, connection: Connection, log: Path) -> None:
+    """Detect one video, or a piece of it, and send what comes of it: the body of a worker process."""
     # TensorFlow Lite and MediaPipe write notes straight to the process's stderr, whatever their log levels say.
     with log.open("wb") as file:
         os.dup2(file.fileno(), 2)
@@ -269,8 +295,8 @@ def _work(path: Path, detector: tuple[str, Path | None, int], connection: Connec
             connection.send(done)
 
     try:
-        with closing(open_detector(*detector)) as opened:
-            result = detect_video(path, opened, tell)
+        with closing(open_detector(*job.detector)) as opened:
+            result = detect_video(job.path, opened, tell, job.stretch)
         connection.send(result)
     except BrokenPipeError:
         pass  # nobody is waiting for the result any more

@@ -102,7 +102,7 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
     session = SingleSession(
         folder,
         video.resolve(),
-        Settings(process=ProcessSettings(people=1, overlay=options.overlay, weights=str(weights.resolve()))),
+        Settings(process=ProcessSettings(overlay=options.overlay, weights=str(weights.resolve()))),
         options.typed(video, folder),
     )
     (take,) = session.takes

@@ -15,7 +15,7 @@ from session.processing.cleanup import clean_take
 from session.processing.detection import detect_take, detection, keypoints2d_files, seen_shares
 from session.processing.files import export_take
 from session.processing.lifting import STAGE as LIFT
-from session.processing.lifting import Height
+from session.processing.lifting import Height, session_weights
 from session.processing.people import find_take_people, set_aside_others
 from session.processing.pictures import draw_take
 from session.processing.points import triangulate_take
@@ -111,6 +111,7 @@ def process_take(session: Session, take: Recording, cameras: CameraGroup | None,
     if cameras is not None:
         _refuse_unknown(take, cameras)
     if cameras is None or len(take.videos) == 1:
+        session_weights(session)  # which says before the long work that there are none
         detect_take(session, take, stages, least=1)
         lift_one_view(session, take, OneView.alone(take), cameras, stages)
         return

@@ -56,6 +56,7 @@ def detect_take(session: Session, take: Recording, stages: Stages, least: int = 
     DetectionError
         If fewer than `least` cameras see anybody.
     """
+    from detect.cut import MOST_PIECES
     from detect.run import detect_videos
     from skeleton.formats.npz import save_keypoints2d
 
@@ -63,7 +64,8 @@ def detect_take(session: Session, take: Recording, stages: Stages, least: int = 
     own_model = [session.root / model] if model else []
     files = keypoints2d_files(take)
     people = session.settings.process.people
-    settings = {"detector": "mediapipe", "people": people}
+    alone = len(take.videos) == 1  # then its pieces keep the cores busy
+    settings = {"detector": "mediapipe", "people": people, **({"pieces": MOST_PIECES} if alone else {})}
     todo = {}
     for camera, video in take.videos.items():
         stage = Stage(f"detect {camera}", [video, *own_model], [files[camera]], settings)
@@ -88,6 +90,7 @@ def detect_take(session: Session, take: Recording, stages: Stages, least: int = 
                 {camera: take.videos[camera] for camera in todo},
                 model_path=own_model[0] if own_model else None,
                 people=people,
+                cut=alone,
                 progress=progress,
                 on_done=finished,
             )

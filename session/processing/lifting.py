@@ -100,6 +100,12 @@ def lifter_weights(path: Path | None) -> Path:
     return found
 
 
+def session_weights(session: Session) -> Path:
+    """Return the weights that a session lifts with; raises SessionError as `lifter_weights`."""
+    own = session.settings.process.weights
+    return lifter_weights(session.root / own if own else None)
+
+
 def lift_view(model: Lifter, view: Keypoints2D, lens: Lens, height: Height, floor_m: float | None = None) -> Standing:
     """Lift one view and put the body into its world.
 
@@ -181,12 +187,14 @@ def observed(view: Keypoints2D, camera: str, names: tuple[str, ...]) -> Observat
 def one_timeline(
     keypoints: Keypoints2D, offset_s: float = 0.0, rate: float = 1.0, rate_hz: float | None = None
 ) -> Keypoints2D:
-    """Return a camera's keypoints at even intervals, their usual ones or 1 / `rate_hz`.
+    """Return a camera's keypoints of the main person at even intervals, their usual ones or 1 / `rate_hz`.
 
     Session time is offset_s + rate x the camera's.
     """
+    from detect.follow import follow_main
     from sync.resample import common_timeline, nominal_interval_s, resample_keypoints
 
+    keypoints = follow_main(keypoints)
     view = replace(keypoints, time_s=offset_s + rate * keypoints.time_s)
     if len(view.time_s) < 2:
         return view  # too few, which `lift_view` says
@@ -230,8 +238,7 @@ def lift_take(
     from session.processing.detection import keypoints2d_files
 
     (camera,) = take.videos
-    own = session.settings.process.weights
-    weights = lifter_weights(session.root / own if own else None)
+    weights = session_weights(session)
     keypoints2d = keypoints2d_files(take)[camera]
     raw, observations_file = measured_points_file(take), take.results / "observations2d.npz"
     synced = take.results / "time_map.json" if stages.manifest.report("sync") else None
