@@ -22,6 +22,9 @@ Mask = npt.NDArray[np.bool_]
 SHAPE_FRAMES = 200
 """So many frames of a take, spread over it, tell the shape: 100 sightings bring 10 mm down to 1 mm."""
 
+_INFERRED_FRAMES = 60
+"""Where points are inferred, their errors last: more frames would tell no more."""
+
 _POSES = 3
 """The neutral pose counts as if so many looks at it had been independent: who stands bent does so in all frames."""
 
@@ -208,7 +211,7 @@ def fit_shape(
     parameters = mean.copy()
     for group, ratio in _ratios(kinematics, bones).items():
         parameters[model.groups.index(group)] = ratio
-    frames = _informative_frames(observed)
+    frames = _informative_frames(observed, _INFERRED_FRAMES if observed.points_count else SHAPE_FRAMES)
     share = 1.0 if looks is None else min(1.0, looks / len(frames))
     problem = _ShapeProblem(model, scale, observed[frames], share, None if ground is None else ground[frames], height_m)
     poses = start[frames]
@@ -239,10 +242,10 @@ def fit_shape(
     return ShapeFit(model.shape(parameters, scale), model, scale, parameters, np.linalg.inv(information))
 
 
-def _informative_frames(observed: Observations) -> Indices:
-    """Return up to `SHAPE_FRAMES` frames: the best seen one of each of as many equal stretches of the take."""
+def _informative_frames(observed: Observations, most: int) -> Indices:
+    """Return up to so many frames: the best seen one of each of as many equal stretches of the take."""
     seen = np.maximum(observed.views, observed.located).sum(axis=1)
-    stretches = np.array_split(np.arange(len(seen)), min(SHAPE_FRAMES, len(seen)))
+    stretches = np.array_split(np.arange(len(seen)), min(most, len(seen)))
     best = np.array([s[np.argmax(seen[s])] for s in stretches])
     picked: Indices = best[seen[best] > 0]
     return picked

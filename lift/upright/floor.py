@@ -50,7 +50,7 @@ FloorFrom = Literal["calibration", "feet", "lowest"]
 """What tells a floor."""
 
 
-def find_floor(xyz_m: Array, contact: Array, up: Array, sole_m: float) -> tuple[float, FloorFrom]:
+def find_floor(xyz_m: Array, contact: Array, up: Array) -> tuple[float, FloorFrom]:
     """Return the floor's height along `up` from the camera, and what told it.
 
     Parameters
@@ -61,11 +61,9 @@ def find_floor(xyz_m: Array, contact: Array, up: Array, sole_m: float) -> tuple[
         (frames, 2): how probably each foot stands.
     up
         (3,): unit vector.
-    sole_m
-        How far soles are below the points of the feet.
     """
-    height = touching(xyz_m, up) @ up - sole_m
+    height = touching(xyz_m, up) @ up - SOLE_M
     stands = contact > 0.5
     if stands.sum() >= _FEWEST:
         return float(np.median(height[stands])), "feet"
-    return float(np.quantile((xyz_m @ up).min(axis=1), _LOWEST_SHARE)) - sole_m, "lowest"
+    return float(np.quantile((xyz_m @ up).min(axis=1), _LOWEST_SHARE)) - SOLE_M, "lowest"

@@ -63,7 +63,10 @@ _PLACE_S = 0.3
 _FEWEST_PLACES, _MOST_LOOKS = 3.0, 12.0
 """A floor needs three places; and as errors follow poses, no number of them counts for more than so many."""
 
-_MOST_SAMPLES, _MOST_PLACES = 600, 200
+_MOST_SAMPLES, _MOST_PLACES = 200, 200
+
+_AROUND_DEG = 35.0
+"""The answer is the mean within so much of the most probable direction: elsewhere is another answer."""
 
 _LEAST_SLOPE = 0.02
 """A floor seen at a flatter angle, as a tangent, is at the horizon."""
@@ -286,7 +289,7 @@ def _summary(up: Array, terms: dict[str, Array]) -> Gravity:
     flat_terms = {name: term.ravel() for name, term in terms.items()}
     total = np.sum(list(flat_terms.values()), axis=0)
     best = int(np.argmax(total))
-    weight = np.where(flat @ flat[best] > np.cos(np.radians(15.0)), np.exp(total - total[best]), 0.0)
+    weight = np.where(flat @ flat[best] > np.cos(np.radians(_AROUND_DEG)), np.exp(total - total[best]), 0.0)
     weight /= weight.sum()
     mean = weight @ flat
     mean /= np.linalg.norm(mean)

@@ -38,6 +38,9 @@ _DENSITY = 10.0
 _CAUCHY = 2.4
 _ROUNDS = 5
 
+_LEAST_SURE = 1e-3
+"""What the path counts where nobody is seen."""
+
 _SLIDES_M_S = 0.2
 """A stand over which a foot moves faster than this, in the lifted path, is believed half."""
 
@@ -52,7 +55,14 @@ class Floor:
     height_m: float
 
 
-def steady_path(root_m: Array, feet_m: Array, contact: Array, time_s: Array, floor: Floor | None = None) -> Array:
+def steady_path(
+    root_m: Array,
+    feet_m: Array,
+    contact: Array,
+    time_s: Array,
+    floor: Floor | None = None,
+    sure: Array | None = None,
+) -> Array:
     """Return the path of the hips (frames, 3) that fits picture, contacts, and floor best.
 
     Parameters
@@ -67,6 +77,8 @@ def steady_path(root_m: Array, feet_m: Array, contact: Array, time_s: Array, flo
         (frames,): seconds.
     floor
         In the camera's frame; None: not known yet.
+    sure
+        (frames,): in [0, 1], how well the trunk is seen; None: well.
     """
     frames = len(root_m)
     if frames < 3:
@@ -77,7 +89,8 @@ def steady_path(root_m: Array, feet_m: Array, contact: Array, time_s: Array, flo
     ray = root_m / distance[:, None]
     outer = ray[:, :, None] * ray[:, None, :]
     look = np.minimum(width / LASTING_S, 1.0) / distance**2
-    data = look[:, None, None] * (np.eye(3) / ACROSS_SHARE**2 + outer * (ALONG_SHARE**-2 - ACROSS_SHARE**-2))
+    if sure is not None:
+        look = look * np.maximum(sure, _LEAST_SURE)
     before, after = step[:-1], step[1:]
     bend = np.stack([2 / (before * (before + after)), -2 / (before * after), 2 / (after * (before + after))], axis=1)
     smooth = width[1:-1] / _DENSITY
@@ -86,10 +99,14 @@ def steady_path(root_m: Array, feet_m: Array, contact: Array, time_s: Array, flo
     moved = np.diff(feet_m, axis=0)
     path = root_m
     for _ in range(_ROUNDS):
+        # Where a detector fails for a moment, the depth leaps.
+        leap = ((path - root_m) * ray).sum(axis=1) / (ALONG_SHARE * distance)
+        along = (ALONG_SHARE**-2 / (1.0 + leap**2 / _CAUCHY**2))[:, None, None]
+        data = look[:, None, None] * ((np.eye(3) - outer) / ACROSS_SHARE**2 + outer * along)
         slip = np.diff(path, axis=0)[:, None] + moved
         slide = hold / (1.0 + (slip**2).sum(axis=-1) / (_DRIFT_M2_S * step[:, None]) / _CAUCHY**2)
-        same = data.copy()
         right = (data @ root_m[..., None])[..., 0]
+        same = data
         for k in range(2):  # this frame's share in the step after it, and in the one before
             frames_of = slice(k, frames - 1 + k)
             same[frames_of] += slide.sum(axis=1)[:, None, None] * np.eye(3)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from calib.cameras import Camera
-from lift.points import POINTS, root
+from lift.points import POINTS, TORSO, root
 from lift.upright.floor import SOLE_M, FloorFrom, find_floor, touching
 from lift.upright.gravity import Gravity, find_gravity
 from lift.upright.path import ACROSS_SHARE, ALONG_SHARE, Floor, steady_path
@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from lift.inference import LiftedBody
 
 Array = npt.NDArray[np.float64]
+
+_SEEN = 0.5
+"""Mean confidence of the trunk from which on a body counts as seen."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,7 +37,7 @@ class Standing:
         The points of body18 in the world, metres, Z up; `sigma_m` holds the lifter's doubt of each joint and of the
         path, `reprojection_px` the distance from what the camera shows.
     contact
-        (frames, 2): how probably the left and the right foot stand, as the lifter says.
+        (frames, 2): how probably the left and the right foot stand, as the lifter says; 0 where nobody is seen.
     floor_m
         The floor's height in the world, metres: 0 but in a calibrated world whose floor is not known.
     floor_from
@@ -89,18 +92,19 @@ def stand_upright(
     """
     seen = map_keypoints2d(keypoints, load_joint_set("body18"))
     joints = body.joints_m - root(body.joints_m)[:, None]
-    path = steady_path(body.root_m, touching(joints, None), body.contact, body.time_s)
+    sure = np.minimum(seen.confidence[:, TORSO].mean(axis=1) / _SEEN, 1.0)
+    contact = np.where((seen.confidence > 0).any(axis=1)[:, None], body.contact, 0.0)
+    path = steady_path(body.root_m, touching(joints, None), contact, body.time_s, sure=sure)
     ray = camera.undistort(seen.xy_px)
-    gravity = None if in_world else find_gravity(joints + path[:, None], ray, body.contact, body.sigma_m, body.time_s)
+    gravity = None if in_world else find_gravity(joints + path[:, None], ray, contact, body.sigma_m, body.time_s)
     up = camera.T_cam_world[:3, 2] if gravity is None else gravity.up
-    sole_m = SOLE_M
     told: FloorFrom = "calibration"
     if in_world and floor_m is not None:
         # up @ point in the camera's frame = height in the world + up @ t.
         floor = floor_m + float(up @ camera.T_cam_world[:3, 3])
     else:
-        floor, told = find_floor(joints + path[:, None], body.contact, up, sole_m)
-    path = steady_path(body.root_m, touching(joints, up), body.contact, body.time_s, Floor(up, floor + sole_m))
+        floor, told = find_floor(joints + path[:, None], contact, up)
+    path = steady_path(body.root_m, touching(joints, up), contact, body.time_s, Floor(up, floor + SOLE_M), sure)
     placed = camera if in_world else replace(camera, T_cam_world=_first_place(up, floor, path[0]))
     xyz = joints + path[:, None]
     R, t = placed.T_cam_world[:3, :3], placed.T_cam_world[:3, 3]
@@ -120,8 +124,8 @@ def stand_upright(
             camera_names=(camera.name,),
             filled=np.zeros(world.shape[:2], dtype=bool),
         ),
-        contact=body.contact,
-        floor_m=float(floor - up @ t),
+        contact=contact,
+        floor_m=float(floor - up @ t) if in_world else 0.0,
         floor_from=told,
         gravity=gravity,
     )
