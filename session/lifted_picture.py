@@ -19,6 +19,9 @@ LONGEST_PX = 960
 """Of the pictures' sides: to look at. Drawing and compressing whole pictures of a phone would take as long as finding
 somebody in them."""
 
+MOST_HZ = 30.0
+"""Pictures a second of the overlay, at most: of faster videos, every second frame, every third and so on."""
+
 MARK = "depth inferred from one view"
 
 
@@ -31,7 +34,9 @@ def write_lifted_overlay(
     sheet: Path,
     progress: Progress = silent,
 ) -> None:
-    """Write a copy of a video, small and without sound, with the bones drawn over it, and a sheet of a few moments.
+    """Write a copy of a video with the bones drawn over it, and a sheet of a few moments.
+
+    The copy is small, without sound, and has at most `MOST_HZ` pictures a second.
 
     Parameters
     ----------
@@ -52,11 +57,13 @@ def write_lifted_overlay(
     drawn = _Drawn(motion, camera, time_s)
     moments = _moments(motion, time_s)
     rate_hz = 1 / float(np.median(np.diff(time_s)))
-    with VideoWriter(output, drawn.size_px, rate_hz=rate_hz, fast=True) as writer:
+    step = max(1, round(rate_hz / MOST_HZ))
+    shown = {step * round(moment / step) for moment in moments}
+    with VideoWriter(output, drawn.size_px, rate_hz=rate_hz / step, fast=True) as writer:
         cells = {}
-        for frame in read_frames(video, stop=len(time_s), longest_px=LONGEST_PX):
+        for frame in read_frames(video, stop=len(time_s), step=step, longest_px=LONGEST_PX):
             picture = drawn.over(frame.image, frame.index)
-            if frame.index in moments:
+            if frame.index in shown:
                 cells[frame.index] = picture
             writer.write(picture, time_s[frame.index] - time_s[0])
             progress(frame.index + 1, len(time_s))

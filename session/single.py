@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from threading import Thread
 
 from clapcap.errors import SessionError
 from session.folder import VIDEO_SUFFIXES, Recording, Session, is_video
@@ -111,7 +112,11 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
     lens = find_lens(take.name, video, size_px, options.cameras, options.focal_mm, options.camera_name)
     stages = Stages(session, take, terminal)
     stages.manifest.claim()
+    # One core is idle while another detects a short video: the libraries of what follows take 3 s to load.
+    loading = Thread(target=_load_libraries, daemon=True)
+    loading.start()
     detect_take(session, take, stages, least=1)
+    loading.join()
     process_one_view(
         session,
         take,
@@ -122,6 +127,12 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
     )
     _sum_up(session, folder, stages, terminal)
     return folder
+
+
+def _load_libraries() -> None:
+    import session.lifted_picture
+    import session.processing.report
+    import session.report.take_page  # noqa: F401 # all of them for their own sake
 
 
 def _check_video(video: Path) -> None:

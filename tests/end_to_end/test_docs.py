@@ -5,11 +5,15 @@ from __future__ import annotations
 import importlib.util
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+sys.path.insert(0, str(Path(__file__).parent.parent / "session"))
+from small_lifter import write_small_lifter
 
 from benchmarks.made_rigs import build_rig
 from retarget.bvh import read_bvh, write_bvh
@@ -84,3 +88,24 @@ def test_the_tutorial_runs_as_written(tmp_path: Path) -> None:
     dancing = read_bvh(tmp_path / "dancing.bvh", scale=100)
     assert "mixamorig:LeftForeArm" in dancing.joint_names
     assert len(dancing.time_s) > 200
+
+
+@pytest.mark.slow
+def test_the_page_on_one_camera_runs_as_written(tmp_path: Path) -> None:
+    shutil.copy(EXAMPLE / "takes" / TAKE / "cam1.mp4", tmp_path / "walk.mp4")
+    weights = ["--weights", str(write_small_lifter(tmp_path / "lifter"))]
+    text = (ROOT / "docs" / "single-view.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"^```console\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    lines = [shlex.split(line[2:]) for block in blocks for line in block.splitlines()]
+    assert [words[1] for words in lines] == ["single", "lift", "fit"]
+    for words in lines:
+        if words[1] == "lift":  # what `single` has left
+            shutil.copy(tmp_path / "walk-clapcap" / "keypoints2d" / "walk.npz", tmp_path / "cam1.npz")
+            shutil.copy(tmp_path / "walk-clapcap" / "cameras.toml", tmp_path / "cameras.toml")
+        own = weights if words[1] != "fit" else []
+        done = subprocess.run([*CLAPCAP, *words[1:], *own], cwd=tmp_path, capture_output=True, text=True)
+        assert done.returncode == 0, f"{words}\n{done.stderr}"
+    named = re.findall(r"^\| (`.*?) \|", text, re.MULTILINE)
+    for name in re.findall(r"`([^`]+\.\w+)`", " ".join(named)):
+        assert (tmp_path / "walk-clapcap" / name).stat().st_size > 0, name
+    assert len(read_bvh(tmp_path / "motion.bvh").time_s) > 200
