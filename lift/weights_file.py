@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from clapcap.errors import FileFormatError
 from lift.model import Lifter, ModelSettings, build_model
 from lift.points import POINTS
+from lift.shipped import shipped_weights as shipped_weights
 
 if TYPE_CHECKING:
     from lift.learning import Learned
@@ -64,9 +65,3 @@ def load_weights(path: Path) -> Lifter:
     except (OSError, SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise FileFormatError(f"{path}: no lifter's weights that can be read: {error}.") from error
     return model.eval()
-
-
-def shipped_weights() -> Path | None:
-    """Return where the weights are that ship with the package, None in a copy without them."""
-    path = Path(__file__).with_name("weights") / "lifter.safetensors"
-    return path if path.is_file() else None

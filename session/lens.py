@@ -78,7 +78,7 @@ def find_lens(
     FileFormatError, CalibrationError
         The calibration cannot be read, or is of pictures of another shape.
     """
-    from lift.inference import usual_camera
+    from lift.lens import usual_camera
     from media.lens_tags import focal_35mm, focal_px
 
     if cameras is not None:

@@ -112,11 +112,10 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
     lens = find_lens(take.name, video, size_px, options.cameras, options.focal_mm, options.camera_name)
     stages = Stages(session, take, terminal)
     stages.manifest.claim()
-    # One core is idle while another detects a short video: the libraries of what follows take 3 s to load.
-    loading = Thread(target=_load_libraries, daemon=True)
-    loading.start()
+    if not stages.manifest.inputs(f"detect {take.name}"):
+        # This process waits while others detect, and the libraries of what follows take 3 s to load.
+        Thread(target=_load_libraries).start()
     detect_take(session, take, stages, least=1)
-    loading.join()
     process_one_view(
         session,
         take,

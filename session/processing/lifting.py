@@ -88,7 +88,7 @@ def lifter_weights(path: Path | None) -> Path:
     SessionError
         There are none.
     """
-    from lift.weights_file import shipped_weights
+    from lift.shipped import shipped_weights
 
     found = shipped_weights() if path is None else path
     if found is None or not found.is_file():
