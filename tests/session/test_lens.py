@@ -59,7 +59,7 @@ def test_without_a_calibration_the_focal_length_decides(tmp_path: Path, monkeypa
 
 
 def test_what_cannot_be_is_refused(calibration: Path) -> None:
-    with pytest.raises(SessionError, match="does not hold walk .it holds cam1, cam2, cam3, cam4"):
+    with pytest.raises(SessionError, match=r"does not hold walk .it holds cam1, cam2, cam3, cam4"):
         find_lens("walk", None, SIZE, calibration)
     with pytest.raises(CalibrationError):
         find_lens("cam1", None, (720, 1280), calibration)
