@@ -19,8 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from calib.interchange import load_cameras
+from lift.answer import run_in_pieces
 from lift.geometry import channel_count
-from lift.inference import lift_keypoints, run_in_pieces
+from lift.inference import lift_keypoints
 from lift.metrics import Errors, errors, mean_errors
 from lift.model import Lifter
 from lift.points import POINTS

@@ -1,9 +1,9 @@
-"""How MediaPipe errs, in numbers: `python -m benchmarks.lifter_noise RENDERED REAL [-o noise.toml]`.
+"""How MediaPipe errs, in numbers: `python -m benchmarks.lifter_noise SEEN REAL [-o noise.toml]`.
 
-Fits the noise model of `lift.noise`. RENDERED is a processed session of `clapcap demo` (its take's keypoints in 2D;
-the truth ships with the package); REAL is a folder with `cameras.toml` and each camera's keypoints of a real take,
-whose triangulation is the truth. The bias is fitted to the rendered people alone: triangulated points have the
-detector's own bias.
+Fits the noise model of `lift.noise`. SEEN is a folder of clips that `benchmarks.seen_people` made: many motions, views
+and looks, with exact truth; REAL is a folder with `cameras.toml` and each camera's keypoints of a real take, whose
+triangulation is the truth. Drawn people are harder to see than real ones, and one real take is one person: both count
+half. The bias is fitted to drawn people alone, since triangulated points have the detector's own.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -23,9 +22,10 @@ from calib.cameras import Camera, CameraGroup
 from calib.interchange import load_cameras
 from lift.bodies import torso_axes
 from lift.geometry import turn_ahead
+from lift.mocap.convert import RATE_HZ
 from lift.noise import taken_apart
 from lift.points import ARMS_TOLD, LEGS_TOLD, MIRROR, POINTS, SHOULDERS, STATURE_M, root, stature
-from session.truth import Truth
+from lift.seen import load_record
 from skeleton.formats.npz import load_keypoints2d
 from skeleton.joint_sets import load_joint_set, map_keypoints2d
 from skeleton.keypoints import Keypoints2D
@@ -34,8 +34,6 @@ from triangulate.triangulate import triangulate
 Array = npt.NDArray[np.float64]
 
 LAGS_S = np.array([0.0, 0.01, 0.02, 0.03, 0.04, 0.06, 0.08, 0.1, 0.15])
-VARIANCE_OF_LOG_NORMAL = np.pi**2 / 8
-"""Of log |x|, x normal: what is beyond it is the wandering of the size."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,31 +73,23 @@ def pair(name: str, seen: Keypoints2D, truth_m: Array, camera: Camera, with_bias
     return Pair(name, rate, cam, ray, error, seen.confidence, true_pose, world, with_bias)
 
 
-def rendered_pairs(session: Path) -> list[Pair]:
-    """Return the cameras of the rendered example."""
-    truth = Truth.load(Path(str(resources.files("session") / "example" / "truth.npz")))
-    with np.load(Path(str(resources.files("session") / "example" / "truth.npz")), allow_pickle=False) as file:
-        size = tuple(int(n) for n in file["image_size_px"])
-        lenses = list(zip(file["matrix"], file["distortion"], strict=True))
-    names = list(truth.joint_names)
-    points = {point: truth.joints_xyz_m[:, names.index(point)] for point in POINTS if point in names}
-    points["head"] = truth.joints_xyz_m[:, [names.index("left_ear"), names.index("right_ear")]].mean(axis=1)
-    paths = np.stack([points[point] for point in POINTS], axis=1)
+def seen_pairs(folder: Path) -> list[Pair]:
+    """Return the clips of a folder in which somebody is seen most of the time."""
     pairs = []
-    for place, name in enumerate(truth.camera_names):
-        matrix, distortion = lenses[place]
-        camera = Camera(name, (size[0], size[1]), matrix, distortion, truth.T_cam_world[place])
-        seen = load_keypoints2d(session / "results" / "dance" / "keypoints2d" / f"{name}.npz")
-        time_s = truth.offset_s["dance"][place] + truth.rate["dance"][place] * seen.time_s
-        pairs.append(pair(f"rendered {name}", seen, at(paths, truth.joints_time_s, time_s), camera, True))
+    for path in sorted(folder.glob("*.npz")):
+        record = load_record(path)
+        time_s = record.keypoints.time_s
+        frame = np.minimum(np.rint((time_s - time_s[0]) * RATE_HZ).astype(int), len(record.truth_m) - 1)
+        width, height = (int(n) for n in record.keypoints.image_size_px)
+        camera = Camera(path.stem, (width, height), record.matrix, np.zeros(5), np.eye(4))
+        made = pair(path.stem, record.keypoints, record.truth_m[frame], camera, True)
+        if np.isfinite(made.error_m).all(axis=-1).mean() > SEEN_SHARE:
+            pairs.append(made)
     return pairs
 
 
-def at(paths: Array, path_time_s: Array, time_s: Array) -> Array:
-    """Return paths (frames, points, 3) at other times; NaN beyond their ends."""
-    flat = paths.reshape(len(paths), -1)
-    moved = [np.interp(time_s, path_time_s, column, left=np.nan, right=np.nan) for column in flat.T]
-    return np.stack(moved, axis=1).reshape(len(time_s), *paths.shape[1:])
+SEEN_SHARE = 0.7
+"""Of a clip's points: with fewer it says more of the picture's edge than of errors."""
 
 
 def real_pairs(folder: Path) -> list[Pair]:
@@ -126,19 +116,14 @@ def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, ob
         clips.append(clip)
         rests.append(rest - clip)
     log_size = [np.log(np.maximum(np.abs(rest), 1e-4)) for rest in rests]
-    spread = np.concatenate([(logs - np.nanmedian(logs, axis=0)).ravel() for logs in log_size])
-    spread = spread[np.isfinite(spread)]
-    # The logarithm of small errors scatters widely and says nothing of tails: the upper half is measured, and mirrored.
-    upper = spread[spread > 0]
-    normal_upper = np.log(np.abs(np.random.default_rng(0).standard_normal(200_000)))
-    normal_upper = normal_upper - np.median(normal_upper)
-    excess = float(np.mean(upper**2) - np.mean(normal_upper[normal_upper > 0] ** 2))
-    tail = float(np.sqrt(max(excess, 0.0)))
+    tail = excess([logs - np.nanmedian(logs, axis=0) for logs in log_size])
+    log_clip = np.log(np.maximum(np.abs(np.stack(clips)), 1e-4))
     size = [logs.mean(axis=-1) for logs in log_size]  # NaN where either axis is
     scalars = {
         "bias_spread": bias_spread,
         "correlation_s": lasting(rests, [p.rate_hz for p in pairs], (0.0, 0.1)),
         "tail": tail,
+        "clip_tail": excess([log_clip - np.nanmedian(log_clip, axis=0)]),
         "tail_s": lasting([s - np.nanmean(s, axis=0) for s in size], [p.rate_hz for p in pairs], (0.1, 0.4)),
         "lag_s": lag_s,
         **{f"{k}_swaps_per_s": events([e[k][:, None] for e in exchanged], pairs)[0] for k in ("arm", "leg", "body")},
@@ -156,19 +141,21 @@ def fit(pairs: Sequence[Pair]) -> tuple[dict[str, float], dict[str, dict[str, ob
     scalars["world_shoulders"] = correlation(*(np.concatenate([e[:, k] for e in joint_errors]) for k in SHOULDERS))
     worlds = [taken_apart(error) for error in joint_errors]
     world_clips = [np.nanmean(world, axis=0) for world in worlds]
+    log_world = np.log(np.maximum(np.abs(np.stack(world_clips)), 1e-4))
+    scalars["world_clip_tail"] = excess([log_world - np.nanmedian(log_world, axis=0)])
     world_rests = [world - clip for world, clip in zip(worlds, world_clips, strict=True)]
     scalars["world_correlation_s"] = lasting(world_rests, [p.rate_hz for p in pairs], (0.0, 0.2))
     stacked, confidence = np.concatenate(rests), np.concatenate([p.confidence for p in pairs])
     world_stack = np.concatenate(world_rests)
     tables: dict[str, dict[str, object]] = {
         "bias_m": {name: [float(v) for v in vector] for name, vector in bias.items()},
-        "clip_m": by_name(np.stack(clips), lambda v: float(np.sqrt(np.nanmean(v**2)))),
-        "sigma_m": by_name(stacked, lambda v: float(np.nanmedian(np.abs(v)) / 0.6745)),
+        "clip_m": by_name(np.stack(clips), typical),
+        "sigma_m": by_name(stacked, typical),
         "confidence": by_name(confidence[..., None], lambda v: float(np.nanmean(v))),
-        "world_lateral_m": by_name(world_stack[..., :2], lambda v: float(np.sqrt(np.nanmean(v**2)))),
-        "world_depth_m": by_name(world_stack[..., 2:], lambda v: float(np.sqrt(np.nanmean(v**2)))),
-        "world_clip_lateral_m": by_name(np.stack(world_clips)[..., :2], lambda v: float(np.sqrt(np.nanmean(v**2)))),
-        "world_clip_depth_m": by_name(np.stack(world_clips)[..., 2:], lambda v: float(np.sqrt(np.nanmean(v**2)))),
+        "world_lateral_m": by_name(world_stack[..., :2], typical),
+        "world_depth_m": by_name(world_stack[..., 2:], typical),
+        "world_clip_lateral_m": by_name(np.stack(world_clips)[..., :2], typical),
+        "world_clip_depth_m": by_name(np.stack(world_clips)[..., 2:], typical),
     }
     return scalars, tables
 
@@ -214,11 +201,28 @@ def places(name: str) -> list[int]:
     return [k for k, point in enumerate(POINTS) if point.removeprefix("left_").removeprefix("right_") == name]
 
 
+def typical(values: Array) -> float:
+    """Return the deviation by the median: gross errors are the tail's business."""
+    return float(np.nanmedian(np.abs(values)) / 0.6745)
+
+
 def by_name(values: Array, measure) -> dict[str, object]:  # type: ignore[no-untyped-def] # a lambda of arrays
     """Measure values (.., points, n) of both sides together; points nobody gave get the median of the others."""
     found = {name: measure(values[..., places(name), :]) for name in names_once()}
     middle = float(np.median([v for v in found.values() if np.isfinite(v)]))
     return {name: v if np.isfinite(v) else middle for name, v in found.items()}
+
+
+def excess(logs: Sequence[Array]) -> float:
+    """Return the deviation by which logarithms of errors' sizes scatter more than those of a normal distribution.
+
+    The logarithm of small errors scatters widely and says nothing of tails: the upper half is measured, and mirrored.
+    """
+    spread = np.concatenate([values.ravel() for values in logs])
+    upper = spread[np.isfinite(spread) & (spread > 0)]
+    normal = np.log(np.abs(np.random.default_rng(0).standard_normal(200_000)))
+    normal = normal - np.median(normal)
+    return float(np.sqrt(max(np.mean(upper**2) - np.mean(normal[normal > 0] ** 2), 0.0)))
 
 
 def swaps(p: Pair) -> dict[str, npt.NDArray[np.bool_]]:
@@ -330,8 +334,7 @@ def write(path: Path, scalars: dict[str, float], tables: dict[str, dict[str, obj
     """Write the parameters as TOML, with what is not fitted."""
     lines = [
         "# How MediaPipe's pose landmarks err; `lift.noise.NoiseModel` says what each number means.",
-        "# Written by benchmarks/lifter_noise.py from the rendered example and a real take of four views. Metres of "
-        "a body",
+        "# Written by benchmarks/lifter_noise.py from drawn people and a real take of four views. Metres of a body",
         "# of 1.75 m. `outside` and `lost_outside` are not fitted: no recording that was at hand cuts people off.",
         "",
         *(f"{name} = {value:.4g}" for name, value in scalars.items()),
@@ -348,11 +351,12 @@ def write(path: Path, scalars: dict[str, float], tables: dict[str, dict[str, obj
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("rendered", type=Path, help="a processed session of `clapcap demo`")
+    parser.add_argument("seen", type=Path, help="clips that benchmarks.seen_people made")
     parser.add_argument("real", type=Path, help="cameras.toml and a real take's keypoints in 2D")
     parser.add_argument("-o", "--output", type=Path, default=Path("lift/data/noise.toml"))
     arguments = parser.parse_args()
-    pairs = rendered_pairs(arguments.rendered) + real_pairs(arguments.real)
+    drawn, real = seen_pairs(arguments.seen), real_pairs(arguments.real)
+    pairs = drawn + max(1, round(len(drawn) / len(real))) * real
     scalars, tables = fit(pairs)
     write(arguments.output, scalars, tables)
     console = Console()

@@ -11,13 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from clapcap.errors import FileFormatError
 from clapcap.progress import Progress, silent
+from lift.answer import answer
 from lift.batches import observe
 from lift.cameras import CameraSettings, draw_cameras
-from lift.geometry import features
 from lift.metrics import Errors, errors, mean_errors
 from lift.mocap.archives import Motions
 from lift.model import Lifter
@@ -96,22 +95,20 @@ def evaluate(
         size = float(motions.stature_m[sequence]) / STATURE_M
         body = np.repeat((xyz / np.float32(size))[None], views, axis=0)
         drawn = draw_cameras(rng, root(body), cameras, STATURE_M)
-        seen, view = observe(rng, body, drawn, noise, with_world=True)
+        seen, _ = observe(rng, body, drawn, noise, with_world=True)
         true = drawn.to_camera(body)
         activity = str(motions.activity[sequence])
         assert seen.world_m is not None
         for one, other in zip(seen.world_m, true, strict=True):
             found[WORLD].setdefault(activity, []).append(errors(one * size, other * size))
         for name, model in methods.items():
-            given = seen.world_m if model.settings.world_landmarks else None
-            with torch.inference_mode():
-                lifted = model(torch.from_numpy(features(view, seen.confidence, given)))
-            joints = lifted.joints_m.numpy() @ view.turn  # its transpose turns back: rows are vectors
+            lifted = answer(model, seen.ray, seen.confidence, seen.world_m)
+            joints = lifted.joints_m
             for one, other in zip(joints, true, strict=True):
                 found[name].setdefault(activity, []).append(errors(one * size, other * size))
             if name == METHODS[0]:
                 error = np.linalg.norm(joints - (true - root(true)[..., None, :]), axis=-1)
-                sigma = np.exp(lifted.log_sigma.numpy())
+                sigma = lifted.sigma_m
                 known = np.isfinite(error)
                 # 68 % of a normal distribution in three axes lie within 1.87 deviations.
                 within += float((error[known] < 1.87 * sigma[known]).sum())

@@ -40,6 +40,10 @@ class Centred:
     ray: Array
     spread: Array
 
+    def at(self, middle: Array, spread: Array) -> Centred:
+        """Return a view in which nothing is seen, with the middle and the size of another."""
+        return Centred(middle, turn_ahead(middle), np.zeros_like(self.ray), spread)
+
 
 def centred(ray: Array, confidence: Array) -> Centred:
     """Turn rays so that the trunk's middle lies straight ahead, frame by frame.

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from calib.cameras import Camera
-from lift.geometry import centred, features, root_from_code
+from lift.answer import answer
+from lift.lens import usual_camera as usual_camera
 from lift.mocap.convert import RATE_HZ
 from lift.model import Lifter
 from lift.points import POINTS, STATURE_M, root
@@ -20,13 +20,6 @@ from skeleton.joint_sets import load_joint_set, map_keypoints2d
 from skeleton.keypoints import Keypoints2D
 
 Array = npt.NDArray[np.float64]
-
-USUAL_FOCAL = 0.78
-"""Focal length over the picture's longer side where nothing is known: a phone's main lens (26 mm on 35 mm film, 0.72
-of the longer side), cropped by the stabiliser of its videos by about a twelfth."""
-
-PIECE = 3600
-"""Frames lifted at once; pieces overlap by the network's reach, so that cutting changes nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,13 +45,6 @@ class LiftedBody:
     sigma_m: Array
     contact: Array
     time_s: Array
-
-
-def usual_camera(name: str, size_px: tuple[int, int]) -> Camera:
-    """Return a camera without distortion whose focal length is that of phones' main lenses: a guess to fall back on."""
-    focal = USUAL_FOCAL * max(size_px)
-    matrix = np.array([[focal, 0, (size_px[0] - 1) / 2], [0, focal, (size_px[1] - 1) / 2], [0, 0, 1]])
-    return Camera(name, size_px, matrix, np.zeros(5), np.eye(4))
 
 
 def lift_keypoints(model: Lifter, keypoints: Keypoints2D, camera: Camera, height_m: float = STATURE_M) -> LiftedBody:
@@ -91,14 +77,11 @@ def lift_keypoints(model: Lifter, keypoints: Keypoints2D, camera: Camera, height
         world = at_times(given, seen.time_s, time_s)[None].astype(np.float32)
     ray60 = at_times(ray, seen.time_s, time_s)[None].astype(np.float32)
     sure = at_times(confidence[..., None], seen.time_s, time_s)[None, ..., 0].astype(np.float32)
-    view = centred(ray60, sure)
-    lifted = run_in_pieces(model, features(view, sure, world))
+    found = answer(model, ray60, sure, world)
     scale = height_m / STATURE_M
-    joints = (lifted[0] @ view.turn)[0]  # turned back: rows are vectors
-    path = root_from_code(lifted[1], view)[0]
     joints, path, sigma, contact = (
-        at_times(value.astype(np.float64), time_s, seen.time_s)
-        for value in (scale * joints, scale * path, scale * np.exp(lifted[3][0]), 1 / (1 + np.exp(-lifted[2][0])))
+        at_times(value[0].astype(np.float64), time_s, seen.time_s)
+        for value in (scale * found.joints_m, scale * found.root_m, scale * found.sigma_m, found.contact)
     )
     return LiftedBody(joints, path, sigma, contact, seen.time_s)
 
@@ -123,16 +106,3 @@ def at_times(values: Array, time_s: Array, wanted_s: Array) -> Array:
     before, behind = values[after - 1], values[after]
     mixed: Array = np.where(part == 0, before, np.where(part == 1, behind, (1 - part) * before + part * behind))
     return mixed
-
-
-def run_in_pieces(model: Lifter, inputs: npt.NDArray[np.float32]) -> tuple[npt.NDArray[np.float32], ...]:
-    """Run a network over features (1, frames, channels) of any length; the four outputs as arrays."""
-    frames, reach = inputs.shape[1], model.reach
-    parts = []
-    for start in range(0, frames, PIECE):
-        low, high = max(0, start - reach), min(frames, start + PIECE + reach)
-        with torch.inference_mode():
-            lifted = model(torch.from_numpy(inputs[:, low:high]))
-        kept = slice(start - low, min(start + PIECE, frames) - low)
-        parts.append([value[:, kept].numpy() for value in lifted])
-    return tuple(np.concatenate([part[k] for part in parts], axis=1) for k in range(4))

@@ -76,6 +76,10 @@ class Lifted(NamedTuple):
     log_sigma: Tensor
 
 
+Memory = dict[int, Tensor]
+"""What a causal network keeps of the past: by block, the frames before (windows, frames, width) that it still needs."""
+
+
 class Lifter(nn.Module):
     """A network between an input and an output layer that all kinds share."""
 
@@ -98,6 +102,33 @@ class Lifter(nn.Module):
         hidden = self.enter(features)
         for block in self.body:
             hidden = block(hidden)
+        return self._told(hidden)
+
+    def step(self, features: Tensor, memory: Memory) -> Lifted:
+        """Lift the next frame (windows, 1, channels) of a causal network, as if all since the first were given.
+
+        `memory` is empty before the first frame; the network keeps in it what it needs of the past.
+
+        Raises
+        ------
+        ValueError
+            The network looks at later frames too.
+        """
+        if not self.settings.causal:
+            raise ValueError("a network that looks at later frames cannot go frame by frame")
+        hidden = self.enter(features)
+        for place, block in enumerate(self.body):
+            reach = int(getattr(block, "reach", 0))
+            if not reach:
+                hidden = block(hidden)
+                continue
+            past = memory.get(place)
+            frames = hidden if past is None else torch.cat([past, hidden], dim=1)
+            hidden = block.last(frames) if isinstance(block, _Convolution) else block(frames)[:, -1:]
+            memory[place] = frames[:, -reach:]
+        return self._told(hidden)
+
+    def _told(self, hidden: Tensor) -> Lifted:
         answer = self.leave(hidden)
         joints, root, contact, log_sigma = answer.split([self.points * 3, 3, 2, self.points], dim=-1)
         joints = joints.unflatten(-1, (self.points, 3))
@@ -173,6 +204,15 @@ class _Convolution(nn.Module):
         before = h[:, :1].expand(-1, 2 * d if self.causal else d, -1)
         padded = torch.cat([before, h] if self.causal else [before, h, h[:, -1:].expand(-1, d, -1)], dim=1)
         stacked = torch.cat([padded[:, k * d : k * d + frames] for k in range(3)], dim=-1)
+        return self._grown(x, stacked)
+
+    def last(self, x: Tensor) -> Tensor:
+        """Return the answer to the last of the frames so far (causal); before the first, it stands for those."""
+        d, frames = self.dilation, x.shape[1]
+        taken = x[:, [max(frames - 1 - 2 * d, 0), max(frames - 1 - d, 0), frames - 1]]
+        return self._grown(x[:, -1:], self.normalise(taken).flatten(1)[:, None])
+
+    def _grown(self, x: Tensor, stacked: Tensor) -> Tensor:
         grown: Tensor = x + self.drop(self.mix(functional.gelu(self.across(stacked))))
         return grown
 

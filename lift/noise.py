@@ -54,7 +54,9 @@ class NoiseModel:
     bias_spread
         Deviation of the factor of a recording's bias about 1.
     clip_m
-        (points,): deviation of what stays the same over a recording, per axis of the picture.
+        (points,): median deviation of what stays the same over a recording, per axis of the picture.
+    clip_tail
+        Deviation of the logarithm of its size between recordings.
     sigma_m
         (points,): median deviation of what comes and goes, per axis.
     correlation_s
@@ -84,6 +86,8 @@ class NoiseModel:
         (points,): deviations of its errors across and along the ray, of what comes and goes and of what stays over a
         recording, and how long the former lasts. Errors hang together as bones do: each is on top of the error of the
         joint that the point hangs on; of shoulders, both together.
+    world_clip_tail
+        Deviation of the logarithm of the size of what stays, between recordings.
     world_shoulders
         Correlation of the errors of the two shoulders.
     """
@@ -91,6 +95,7 @@ class NoiseModel:
     bias_m: Array
     bias_spread: float
     clip_m: Array
+    clip_tail: float
     sigma_m: Array
     correlation_s: float
     tail: float
@@ -115,6 +120,7 @@ class NoiseModel:
     world_depth_m: Array
     world_clip_lateral_m: Array
     world_clip_depth_m: Array
+    world_clip_tail: float
     world_shoulders: float
     world_correlation_s: float
 
@@ -169,7 +175,7 @@ def detect(
     beyond = np.nan_to_num(outside.max(axis=-1), nan=np.inf)
     size = size + np.log(model.outside) * (beyond > 0)
     error = np.exp(size)[..., None] * _wandering(rng, (*shape, 2), model.correlation_s) * model.sigma_m[:, None]
-    error += model.clip_m[:, None] * rng.standard_normal((windows, 1, points, 2))
+    error += model.clip_m[:, None] * _staying(rng, (windows, 1, points, 2), model.clip_tail)
     ray = ray + error * per_metre[..., None, None]
     confidence = model.confidence - model.confidence_slope * size
     confidence = confidence + model.confidence_spread * _wandering(rng, shape, model.tail_s)
@@ -197,9 +203,16 @@ def _world(rng: np.random.Generator, cam_m: Array, turn: Array, model: NoiseMode
     moving = np.stack([model.world_lateral_m, model.world_lateral_m, model.world_depth_m], axis=-1)
     staying = np.stack([model.world_clip_lateral_m, model.world_clip_lateral_m, model.world_clip_depth_m], axis=-1)
     error = moving * _wandering(rng, world.shape, model.world_correlation_s)
-    error = error + staying * rng.standard_normal((windows, 1, *world.shape[2:]), dtype=np.float32)
+    error = error + staying * _staying(rng, (windows, 1, *world.shape[2:]), model.world_clip_tail)
     result: Array = world + hung_together(error, model.world_shoulders)
     return result
+
+
+def _staying(rng: np.random.Generator, shape: tuple[int, ...], tail: float) -> Array:
+    """Return noise of median deviation 1 whose size differs between recordings and points."""
+    size = np.exp(tail * rng.standard_normal((*shape[:-1], 1), dtype=np.float32))
+    noise: Array = size * rng.standard_normal(shape, dtype=np.float32)
+    return noise
 
 
 def hung_together(error: Array, shoulders: float) -> Array:

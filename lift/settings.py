@@ -40,7 +40,7 @@ class RunSettings:
 
 @dataclass(frozen=True)
 class OptimizerSettings:
-    """Muon and AdamW: highest rate, steps of warm-up, weight decay, clip of the gradient's norm, and the weights' average."""
+    """Muon and AdamW: highest rate, steps of warm-up, decay, clip of the gradient's norm, and the weights' average."""
 
     rate: float
     warmup: int

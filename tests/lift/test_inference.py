@@ -7,10 +7,12 @@ import pytest
 import torch
 
 from calib.cameras import Camera
-from lift import inference
+from lift import answer as answering
+from lift.answer import answer, run_in_pieces
 from lift.geometry import channel_count
-from lift.inference import at_times, even_times, lift_keypoints, run_in_pieces, usual_camera
+from lift.inference import at_times, even_times, lift_keypoints, usual_camera
 from lift.model import Lifter, ModelSettings, build_model
+from lift.points import MIRROR
 from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints2D
 
@@ -74,9 +76,23 @@ def test_who_stands_aside_is_turned_with_the_ray_to_them(model: Lifter):
 def test_cutting_a_long_recording_changes_nothing(model: Lifter, monkeypatch: pytest.MonkeyPatch):
     inputs = np.random.default_rng(0).normal(size=(1, 100, channel_count(False))).astype(np.float32)
     whole = run_in_pieces(model, inputs)
-    monkeypatch.setattr(inference, "PIECE", 17)
+    monkeypatch.setattr(answering, "PIECE", 17)
     for a, b in zip(run_in_pieces(model, inputs), whole, strict=True):
         np.testing.assert_allclose(a, b, atol=1e-5)
+
+
+def test_a_mirrored_recording_gives_the_mirrored_answer(model: Lifter):
+    rng = np.random.default_rng(0)
+    ray = rng.normal(0, 0.2, (1, 50, 18, 2)).astype(np.float32)
+    confidence = rng.random((1, 50, 18)).astype(np.float32)
+    one = answer(model, ray, confidence, None)
+    flipped = ray[..., MIRROR, :] * np.float32([-1, 1])
+    other = answer(model, flipped, confidence[..., MIRROR], None)
+    across = np.float32([-1, 1, 1])
+    np.testing.assert_allclose(other.joints_m, one.joints_m[..., MIRROR, :] * across, atol=1e-5)
+    np.testing.assert_allclose(other.root_m, one.root_m * across, atol=1e-4)
+    np.testing.assert_allclose(other.contact, one.contact[..., ::-1], atol=1e-5)
+    assert not np.allclose(answer(model, ray, confidence, None, both_ways=False).joints_m, one.joints_m, atol=1e-3)
 
 
 def test_times_between_frames_are_linear_and_gaps_stay():

@@ -12,7 +12,7 @@ from clapcap.errors import FileFormatError
 from lift.geometry import channel_count
 from lift.learning import Learned
 from lift.losses import LossWeights, Targets, loss_parts, weighted
-from lift.model import KINDS, Lifted, Lifter, ModelSettings, build_model
+from lift.model import KINDS, Lifted, Lifter, Memory, ModelSettings, build_model, start_from
 from lift.onnx_export import export_onnx
 from lift.points import POINTS
 from lift.weights_file import load_weights, save_weights
@@ -40,6 +40,36 @@ def test_shapes(kind: str, world: bool):
         (2, 60, 2),
         (2, 60, len(POINTS)),
     ]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_frame_by_frame_a_causal_network_answers_as_to_the_whole(kind: str):
+    model = network(kind, causal=True)
+    features = inputs(frames=40)
+    memory: Memory = {}
+    with torch.inference_mode():
+        whole = model(features)
+        steps = [model.step(features[:, k : k + 1], memory) for k in range(40)]
+    for place in range(4):
+        np.testing.assert_allclose(torch.cat([step[place] for step in steps], dim=1), whole[place], atol=1e-4)
+
+
+def test_a_network_that_looks_ahead_does_not_go_frame_by_frame():
+    with pytest.raises(ValueError, match="later frames"):
+        network("tcn").step(inputs(frames=1), {})
+
+
+def test_a_causal_network_starts_with_what_a_centred_one_knows():
+    given, model = network("tcn"), network("tcn", causal=True)
+    start_from(model, given)
+    still = inputs(frames=1).expand(-1, 60, -1)  # where nothing moves, before and after are alike
+    with torch.inference_mode():
+        there, here = given(still).joints_m, model(still).joints_m
+    np.testing.assert_allclose(here, there, atol=1e-4)
+    with pytest.raises(ValueError, match="cannot start"):
+        start_from(given, model)
+    with pytest.raises(ValueError, match="cannot start"):
+        start_from(network("transformer"), given)
 
 
 @pytest.mark.parametrize("kind", KINDS)

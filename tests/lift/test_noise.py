@@ -48,7 +48,14 @@ def silent() -> NoiseModel:
         **{name: points for name in ("world_clip_lateral_m", "world_clip_depth_m")},
         **{"bias_m": np.zeros((len(POINTS), 3), np.float32), "lag_s": 0.0, "dropouts_per_s": 0.0},
         **{f"{part}_swaps_per_s": 0.0 for part in ("arm", "leg", "body")},
-        **{"tail": 0.0, "confidence_spread": 0.0, "bias_spread": 0.0, "world_shoulders": 0.0},
+        **{
+            "tail": 0.0,
+            "clip_tail": 0.0,
+            "world_clip_tail": 0.0,
+            "confidence_spread": 0.0,
+            "bias_spread": 0.0,
+            "world_shoulders": 0.0,
+        },
         **{"world_scale": 1.0, "world_scale_spread": 0.0, "world_depth": 1.0, "world_depth_spread": 0.0},
     )
 

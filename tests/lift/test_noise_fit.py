@@ -46,7 +46,14 @@ def known() -> NoiseModel:
     same = np.ones(len(POINTS), np.float32)
     return replace(
         load_noise(),
-        **{"bias_m": bias, "bias_spread": 0.0, "clip_m": 0.015 * same, "sigma_m": 0.012 * same},
+        **{
+            "bias_m": bias,
+            "bias_spread": 0.0,
+            "clip_m": 0.015 * same,
+            "clip_tail": 0.0,
+            "world_clip_tail": 0.0,
+            "sigma_m": 0.012 * same,
+        },
         **{"correlation_s": 0.1, "tail": 0.5, "tail_s": 0.3, "lag_s": 0.0, "dropouts_per_s": 0.0},
         **{f"{part}_swaps_per_s": 0.0 for part in ("arm", "leg", "body")},
         **{"confidence": 0.7 * same, "confidence_slope": 0.05, "confidence_spread": 0.03, "lost_outside": 100.0},
@@ -68,6 +75,7 @@ def test_the_fit_finds_what_the_detections_were_made_with(motions: Motions, know
     assert np.median(found.sigma_m) == pytest.approx(0.012, rel=0.2)
     assert found.correlation_s == pytest.approx(0.1, rel=0.35)
     assert found.tail == pytest.approx(0.5, abs=0.15)
+    assert found.clip_tail < 0.35
     assert found.confidence[hip] == pytest.approx(0.7, abs=0.03)
     assert np.median(found.world_depth_m) == pytest.approx(0.06, rel=0.25)
     assert np.median(found.world_lateral_m) == pytest.approx(0.02, rel=0.25)
