@@ -1,8 +1,10 @@
-"""One view to 3D in numbers: `python -m benchmarks.lifter WEIGHTS TAKE [-o lifter.json]`.
+"""One view to 3D in numbers: `python -m benchmarks.lifter WEIGHTS TAKE [--seen FOLDER] [-o lifter.json]`.
 
 TAKE is a folder with `cameras.toml` and each camera's keypoints (npz, with the detector's own 3D) of a take that
 several calibrated cameras saw. Each camera alone is lifted, and compared over the body joints with the triangulation of
-all of them; beside it MediaPipe's own world landmarks on the same frames. Then frames lifted a second.
+all of them; beside it MediaPipe's own world landmarks on the same frames. With `--seen`, the same for clips of drawn
+people that `benchmarks.seen_people` made, whose truth is exact: those of the validation subjects. Then the time it
+takes: frames a second of a network that looks both ways, milliseconds a frame of a causal one.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
@@ -19,12 +22,14 @@ from rich.console import Console
 from rich.table import Table
 
 from calib.interchange import load_cameras
-from lift.answer import run_in_pieces
-from lift.geometry import channel_count
+from lift.answer import answer
 from lift.inference import lift_keypoints
+from lift.lens import usual_camera
+from lift.live import LiveLifter
 from lift.metrics import Errors, errors, mean_errors
 from lift.model import Lifter
 from lift.points import POINTS
+from lift.seen import load_seen
 from lift.weights_file import load_weights
 from skeleton.formats.npz import load_keypoints2d
 from skeleton.joint_sets import load_joint_set, map_keypoints2d
@@ -58,41 +63,74 @@ def single_views(model: Lifter, folder: Path) -> dict[str, tuple[Errors, Errors]
     return result
 
 
+def seen_clips(model: Lifter, folder: Path) -> dict[str, tuple[Errors, Errors]]:
+    """Return each validation clip's errors: lifted, and MediaPipe's world landmarks."""
+    result = {}
+    for clip in load_seen(folder).of("val"):
+        arrays = (values[None] for values in (clip.ray, clip.confidence, clip.world_m))
+        lifted = answer(model, *arrays, both_ways=not model.settings.causal)
+        shown = np.isfinite(clip.world_m).all(axis=(1, 2))
+        found = np.where(shown[:, None, None], lifted.joints_m[0], np.nan)
+        result[clip.name] = (errors(found, clip.truth_m), errors(clip.world_m, clip.truth_m))
+    return result
+
+
 def speed(model: Lifter) -> float:
-    """Return frames lifted a second, from features to joints."""
-    inputs = (
-        np.random.default_rng(0)
-        .normal(size=(1, TIMED_FRAMES, channel_count(model.settings.world_landmarks)))
-        .astype(np.float32)
-    )
-    run_in_pieces(model, inputs[:, :300])
-    start = time.perf_counter()
-    run_in_pieces(model, inputs)
+    """Return frames lifted a second, from rays to joints; of a causal network one by one, as a camera gives them."""
+    rng = np.random.default_rng(0)
+    xy = rng.uniform([400, 200], [600, 800], (TIMED_FRAMES, len(POINTS), 2))
+    sure, world = np.ones(xy.shape[:2]), rng.normal(0, 0.3, (*xy.shape[:2], 3))
+    camera = usual_camera("timed", (1080, 1920))
+    if model.settings.causal:
+        live = LiveLifter(model, camera)
+        start = time.perf_counter()
+        for frame in range(TIMED_FRAMES):
+            live.push(frame / 60, xy[frame], sure[frame], world[frame])
+    else:
+        inputs = [values[None].astype(np.float32) for values in (camera.undistort(xy), sure, world)]
+        answer(model, *(values[:, :300] for values in inputs))
+        start = time.perf_counter()
+        answer(model, *inputs)
     return TIMED_FRAMES / (time.perf_counter() - start)
+
+
+def table(title: str, rows: dict[str, tuple[Errors, Errors]]) -> Table:
+    """Return a table of errors: lifted / MediaPipe's world landmarks / ratio."""
+    shown = Table(title=f"{title}: lifted / MediaPipe's world landmarks / ratio")
+    for column in ("", "PA-MPJPE mm", "N-MPJPE mm", "acceleration mm/frame²", "angles °"):
+        shown.add_column(column, justify="right" if column else "left")
+    for name, (ours, theirs) in rows.items():
+        cells = [
+            f"{getattr(ours, key):.1f} / {getattr(theirs, key):.1f} / {getattr(ours, key) / getattr(theirs, key):.2f}"
+            for key in ("pa_mpjpe_mm", "n_mpjpe_mm", "acceleration_mm", "angle_deg")
+        ]
+        shown.add_row(name, *cells)
+    return shown
+
+
+def mean_of(pairs: Sequence[tuple[Errors, Errors]]) -> tuple[Errors, Errors]:
+    """Return the means of both."""
+    return mean_errors([ours for ours, _ in pairs]), mean_errors([theirs for _, theirs in pairs])
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("weights", type=Path, help="a lifter's weights (safetensors)")
     parser.add_argument("take", type=Path, help="cameras.toml and the keypoints of each camera")
+    parser.add_argument("--seen", type=Path, help="clips that benchmarks.seen_people made")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/lifter.json"))
     arguments = parser.parse_args()
     model = load_weights(arguments.weights)
-    views = single_views(model, arguments.take)
-    mean = tuple(mean_errors([pair[k] for pair in views.values()]) for k in range(2))
-    table = Table(title="Each camera alone against all of them: lifted / MediaPipe's world landmarks / ratio")
-    for column in ("camera", "PA-MPJPE mm", "N-MPJPE mm", "acceleration mm/frame²", "angles °"):
-        table.add_column(column, justify="left" if column == "camera" else "right")
-    for name, (ours, theirs) in [*views.items(), ("mean", mean)]:
-        cells = [
-            f"{getattr(ours, key):.1f} / {getattr(theirs, key):.1f} / {getattr(ours, key) / getattr(theirs, key):.2f}"
-            for key in ("pa_mpjpe_mm", "n_mpjpe_mm", "acceleration_mm", "angle_deg")
-        ]
-        table.add_row(name, *cells)
     console = Console()
-    console.print(table)
+    views = single_views(model, arguments.take)
+    views["mean"] = mean_of(list(views.values()))
+    console.print(table("Each camera alone against all of them", views))
+    if arguments.seen is not None:
+        clips = seen_clips(model, arguments.seen)
+        views["drawn people"] = mean_of(list(clips.values()))
+        console.print(table(f"{len(clips)} clips of drawn people", {"mean": views["drawn people"]}))
     per_s = speed(model)
-    console.print(f"{per_s:,.0f} frames a second")
+    console.print(f"{per_s:,.0f} frames a second, {1000 / per_s:.2f} ms a frame")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
     rows = {name: {"lifted": asdict(ours), "world": asdict(theirs)} for name, (ours, theirs) in views.items()}
     arguments.output.write_text(json.dumps({"views": rows, "frames_per_s": per_s}, indent=1), encoding="utf-8")

@@ -101,7 +101,8 @@ def train(
         def keep(learned: Learned) -> None:
             save_weights(folder / f"{name}.safetensors", learned, settings.run.seed)
             if name == LIFTER:
-                _write(folder / f"{LIFTER}.md", training_card(learned, settings, motions))
+                clips = 0 if shown is None else len(shown)
+                _write(folder / f"{LIFTER}.md", training_card(learned, settings, motions, clips, start is not None))
 
         with _Board(folder / name / "tensorboard", learning.step) as board:
             virtual = sampler("train", 0, model.world_landmarks)

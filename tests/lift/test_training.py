@@ -299,7 +299,7 @@ def test_train_and_evaluate_as_a_user(
     assert "linear, per frame" in said
     assert "walk" in said
     card = (run / "lifter.md").read_text()
-    assert "| linear |" in card
+    assert "| linear, frame by frame |" in card
     assert "Not measured yet" not in card
     assert "## Limits" in card
 
