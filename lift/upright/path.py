@@ -17,16 +17,16 @@ from scipy.linalg import solveh_banded
 
 Array = npt.NDArray[np.float64]
 
-ACROSS_SHARE, ALONG_SHARE = 0.006, 0.02
+ACROSS_SHARE, ALONG_SHARE = 0.006, 0.015
 """Deviation of the lifted path across and along the ray, as shares of the distance. Of the validation subjects' paths,
 half are off by less than 0.35 and 1.7 %."""
 
 LASTING_S = 0.2
 """Its errors last about so long: so many frames count as one."""
 
-_DRIFT_M2_S = 2e-3
-"""How far a standing foot seems to stray, as a walk of chance: 3 cm in half a second. Lifted strides are too short by a
-tenth or so, so that feet held harder (4e-4) make walkers too slow, and paths worse than they were."""
+_DRIFT_M2_S = 4e-3
+"""How far a standing foot seems to stray, as a walk of chance: 4.5 cm in half a second. Lifted strides are too short by
+a tenth or so, so that feet held harder (4e-4) make walkers too slow, and paths worse than they were."""
 
 _FLOOR_STD_M = 0.03
 _SINK_STD_M = 0.01
@@ -41,7 +41,7 @@ _ROUNDS = 5
 _LEAST_SURE = 1e-3
 """What the path counts where nobody is seen."""
 
-_SLIDES_M_S = 0.2
+_SLIDES_M_S = 0.15
 """A stand over which a foot moves faster than this, in the lifted path, is believed half."""
 
 _BANDS = 9
