@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 from dataclasses import dataclass
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 
@@ -23,6 +24,13 @@ from session.terminal import Terminal
 
 ENDING = "-clapcap"
 """Of the folder's name, behind the video's."""
+
+LATER = (
+    *("lift.inference", "lift.upright.standing", "lift.weights_file", "safetensors.torch", "retarget.one_view"),
+    *("retarget.cleanup.points", "retarget.joint_angles", "triangulate.pixel_noise"),
+    *("session.lifted_picture", "session.report.take_page", "session.report.take_soles", "cv2", "jinja2"),
+)
+"""What the stages after the detection load."""
 
 HINTS = {
     "scale": "Give the true one: --height 1.72",
@@ -129,9 +137,8 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
 
 
 def _load_libraries() -> None:
-    import session.lifted_picture
-    import session.processing.report
-    import session.report.take_page  # noqa: F401 # all of them for their own sake
+    for name in LATER:
+        import_module(name)
 
 
 def _check_video(video: Path) -> None:
