@@ -68,7 +68,7 @@ def seen_clips(model: Lifter, folder: Path) -> dict[str, tuple[Errors, Errors]]:
     result = {}
     for clip in load_seen(folder).of("val"):
         arrays = (values[None] for values in (clip.ray, clip.confidence, clip.world_m))
-        lifted = answer(model, *arrays, both_ways=not model.settings.causal)
+        lifted = answer(model, *arrays, recorded=not model.settings.causal)
         shown = np.isfinite(clip.world_m).all(axis=(1, 2))
         found = np.where(shown[:, None, None], lifted.joints_m[0], np.nan)
         result[clip.name] = (errors(found, clip.truth_m), errors(clip.world_m, clip.truth_m))

@@ -10,10 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 import torch
+from scipy.special import expit
 
 from lift.geometry import centred, features, root_from_code
 from lift.model import Lifter
 from lift.points import MIRROR
+from lift.sides import steady_sides
 
 Array = npt.NDArray[np.float32]
 
@@ -45,18 +47,22 @@ class Answer:
     contact: Array
 
 
-def answer(model: Lifter, ray: Array, confidence: Array, world_m: Array | None, both_ways: bool = True) -> Answer:
+def answer(model: Lifter, ray: Array, confidence: Array, world_m: Array | None, recorded: bool = True) -> Answer:
     """Lift rays (windows, frames, points, 2) with confidences (windows, frames, points), NaN: not seen.
 
     `world_m` (windows, frames, points, 3) is the detector's own 3D about the hips, for a network that takes it.
-    `both_ways`: the mirrored recording is lifted too, and the mean of both is the answer. What a network learned of
-    left is then also known of right: on validation that is 3 % nearer than one way.
+    `recorded`: what is known afterwards is used. Sides that the detector exchanged are put right (`lift.sides`), and
+    the mirrored recording is lifted too: the mean of both is the answer, so that what a network learned of left is
+    known of right. Without, frames are lifted as they come.
     """
-    if not both_ways:
+    if not recorded:
         return _one_way(model, ray, confidence, world_m)
+    taken = steady_sides(ray, confidence, centred(ray, confidence).spread)
+    ray, confidence = np.take_along_axis(ray, taken[..., None], -2), np.take_along_axis(confidence, taken, -1)
+    world_m = None if world_m is None else np.take_along_axis(world_m, taken[..., None], -2)
     straight = _one_way(model, ray, confidence, world_m)
-    world = None if world_m is None else world_m[..., MIRROR, :] * _ACROSS
-    other = _one_way(model, ray[..., MIRROR, :] * _ACROSS[:2], confidence[..., MIRROR], world)
+    other_world = None if world_m is None else world_m[..., MIRROR, :] * _ACROSS
+    other = _one_way(model, ray[..., MIRROR, :] * _ACROSS[:2], confidence[..., MIRROR], other_world)
     return Answer(
         (straight.joints_m + other.joints_m[..., MIRROR, :] * _ACROSS) / 2,
         (straight.root_m + other.root_m * _ACROSS) / 2,
@@ -75,7 +81,7 @@ def _one_way(model: Lifter, ray: Array, confidence: Array, world_m: Array | None
         joints @ view.turn,  # its transpose turns back: rows are vectors
         root_from_code(code, view),
         np.exp(log_sigma),
-        1 / (1 + np.exp(-contact)),
+        expit(contact),
     )
 
 

@@ -102,7 +102,7 @@ def evaluate(
         for one, other in zip(seen.world_m, true, strict=True):
             found[WORLD].setdefault(activity, []).append(errors(one * size, other * size))
         for name, model in methods.items():
-            lifted = answer(model, seen.ray, seen.confidence, seen.world_m)
+            lifted = answer(model, seen.ray, seen.confidence, seen.world_m, recorded=not model.settings.causal)
             joints = lifted.joints_m
             for one, other in zip(joints, true, strict=True):
                 found[name].setdefault(activity, []).append(errors(one * size, other * size))

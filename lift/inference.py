@@ -77,7 +77,7 @@ def lift_keypoints(model: Lifter, keypoints: Keypoints2D, camera: Camera, height
         world = at_times(given, seen.time_s, time_s)[None].astype(np.float32)
     ray60 = at_times(ray, seen.time_s, time_s)[None].astype(np.float32)
     sure = at_times(confidence[..., None], seen.time_s, time_s)[None, ..., 0].astype(np.float32)
-    found = answer(model, ray60, sure, world)
+    found = answer(model, ray60, sure, world, recorded=not model.settings.causal)
     scale = height_m / STATURE_M
     joints, path, sigma, contact = (
         at_times(value[0].astype(np.float64), time_s, seen.time_s)

@@ -92,7 +92,7 @@ def test_a_mirrored_recording_gives_the_mirrored_answer(model: Lifter):
     np.testing.assert_allclose(other.joints_m, one.joints_m[..., MIRROR, :] * across, atol=1e-5)
     np.testing.assert_allclose(other.root_m, one.root_m * across, atol=1e-4)
     np.testing.assert_allclose(other.contact, one.contact[..., ::-1], atol=1e-5)
-    assert not np.allclose(answer(model, ray, confidence, None, both_ways=False).joints_m, one.joints_m, atol=1e-3)
+    assert not np.allclose(answer(model, ray, confidence, None, recorded=False).joints_m, one.joints_m, atol=1e-3)
 
 
 def test_times_between_frames_are_linear_and_gaps_stay():

@@ -41,7 +41,7 @@ def test_frames_one_by_one_give_what_the_recording_gives():
     ray = camera.undistort(xy)
     confidence = np.where(np.isfinite(ray).all(axis=-1), sure, 0)
     arrays = [values[None].astype(np.float32) for values in (ray, confidence, world)]
-    whole = answer(model, *arrays, both_ways=False)
+    whole = answer(model, *arrays, recorded=False)
     np.testing.assert_allclose(np.concatenate([b.joints_m for b in bodies]), 0.8 * whole.joints_m[0], atol=1e-4)
     np.testing.assert_allclose(np.concatenate([b.root_m for b in bodies]), 0.8 * whole.root_m[0], rtol=1e-3)
     assert bodies[7].time_s == pytest.approx(7 / 60)
