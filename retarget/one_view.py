@@ -32,7 +32,7 @@ with four times, and 45.2 as lifted."""
 def fit_one_view(
     standing: Standing,
     skeleton: SkeletonDefinition,
-    keypoints: Keypoints2D | None = None,
+    pixels: PixelViews | None = None,
     height_m: float = STATURE_M,
     progress: Progress = silent,
 ) -> FitResult:
@@ -44,8 +44,8 @@ def fit_one_view(
         The lifted body in its world.
     skeleton
         The skeleton to solve for; it needs landmarks for body18.
-    keypoints
-        The 2D keypoints that it was lifted from; None: the fit is on the lifted points alone.
+    pixels
+        What the camera shows of it, as `one_view_pixels` gives it; None: the fit is on the lifted points alone.
     height_m
         The subject's height: one view does not tell size, so the skeleton's is this.
     progress
@@ -61,7 +61,7 @@ def fit_one_view(
         skeleton,
         JOINT_SET,
         progress,
-        pixels=None if keypoints is None else one_view_pixels(standing, keypoints),
+        pixels=pixels,
         floor_m=None if standing.floor_from == "lowest" else standing.floor_m,
         inferred=Inferred(height_m, standing.contact),
     )

@@ -52,26 +52,26 @@ def fit_lifted(take: Recording, stages: Stages) -> None:
     """Fit the bones to a body that was lifted from one view, and write the motion."""
     from session.processing.lifting import STAGE, lifted_file
 
-    (keypoints2d,) = keypoints2d_files(take).values()
+    observations = take.results / "observations2d.npz"
     points, motion_file = take.results / "keypoints3d.npz", take.results / "motion.npz"
     cameras = corrected_cameras_file(take)
     settings = {"skeleton": "humanoid", "view": "one"}
-    stage = Stage("fit", [points, lifted_file(take), keypoints2d, cameras], [motion_file], settings)
+    stage = Stage("fit", [points, observations, lifted_file(take), cameras], [motion_file], settings)
 
     def make() -> Mapping[str, Any]:
+        from calib.cameras import CameraGroup
         from retarget.one_view import fit_one_view
-        from session.processing.lifting import load_standing, one_timeline
-        from skeleton.formats.npz import load_keypoints2d, load_keypoints3d, save_motion
+        from retarget.pixels import PixelViews
+        from session.processing.lifting import load_standing
+        from skeleton.formats.npz import load_keypoints3d, load_observations2d, save_motion
         from skeleton.hierarchy_file import load_skeleton
 
         lifted = stages.manifest.report(STAGE)
-        used = stages.manifest.settings(STAGE)
-        offset_s, rate = used["clock"]
         keypoints = load_keypoints3d(points)
         standing = load_standing(lifted_file(take), keypoints, cameras)
-        view = one_timeline(load_keypoints2d(keypoints2d), offset_s, rate, used["rate_hz"])
+        pixels = PixelViews(load_observations2d(observations), CameraGroup((standing.camera,)))
         with stages.terminal.progress("fitting bones") as progress:
-            fit = fit_one_view(standing, load_skeleton("humanoid"), view, lifted["height_m"], progress)
+            fit = fit_one_view(standing, load_skeleton("humanoid"), pixels, lifted["height_m"], progress)
         with written_whole(motion_file) as partial:
             save_motion(partial, replace(fit.motion, note=keypoints.note))
         return fit_report(fit, "one view")

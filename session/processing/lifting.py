@@ -24,7 +24,7 @@ from sync.time_map import CameraClock, TimeMap
 if TYPE_CHECKING:
     from lift.model import Lifter
     from lift.upright.standing import Standing
-    from skeleton.keypoints import Keypoints2D, Keypoints3D, Observations2D
+    from skeleton.keypoints import Keypoints2D, Keypoints3D
 
 Array = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
@@ -36,9 +36,6 @@ FEWEST_FRAMES = 10
 
 BRIDGED_S = 0.5
 """Nobody seen for so long is bridged by the network, which looks about a second to each side; longer is a gap."""
-
-NOISE = 0.015
-"""Deviation of what the detector sees, as a share of the person's height in the picture (`triangulate.pixel_noise`)."""
 
 CONTRACT, VERSION = "clapcap-lifted", 1
 
@@ -170,20 +167,6 @@ def _to_nearest_s(seen: Mask, time_s: Array) -> Array:
     return away
 
 
-def observed(view: Keypoints2D, camera: str, names: tuple[str, ...]) -> Observations2D:
-    """Return what the view shows of the points: the detector's places, and how far they can be trusted."""
-    from skeleton.joint_sets import load_joint_set, map_keypoints2d
-    from skeleton.keypoints import Observations2D
-    from triangulate.pixel_noise import observation_sigma_px, person_size_px
-
-    seen = map_keypoints2d(view, load_joint_set("body18"))
-    assert seen.names == names
-    noise_px = NOISE * person_size_px(seen.xy_px[None])
-    sigma_px = observation_sigma_px(seen.confidence[None], noise_px)
-    there = np.isfinite(seen.xy_px).all(axis=-1)[None] & np.isfinite(sigma_px)
-    return Observations2D((camera,), names, seen.xy_px[None], np.where(there, sigma_px, np.inf), view.time_s)
-
-
 def one_timeline(
     keypoints: Keypoints2D, offset_s: float = 0.0, rate: float = 1.0, rate_hz: float | None = None
 ) -> Keypoints2D:
@@ -264,6 +247,7 @@ def lift_take(
         from calib.cameras import CameraGroup
         from calib.formats.anipose_toml import save_anipose_toml
         from lift.weights_file import load_weights
+        from retarget.one_view import one_view_pixels
         from skeleton.formats.npz import load_keypoints2d, save_keypoints3d, save_observations2d
 
         rate_hz = session.settings.process.rate_hz
@@ -273,7 +257,7 @@ def lift_take(
         with written_whole(raw) as partial:
             save_keypoints3d(partial, standing.keypoints)
         with written_whole(observations_file) as partial:
-            save_observations2d(partial, observed(view, camera, standing.keypoints.names))
+            save_observations2d(partial, one_view_pixels(standing, view).observations)
         with written_whole(lifted_file(take)) as partial:
             save_feet(partial, standing)
         with written_whole(cameras_file) as partial:

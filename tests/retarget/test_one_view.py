@@ -22,7 +22,7 @@ JOINTS = {"elbow": "forearm", "wrist": "hand", "hip": "thigh", "knee": "shin", "
 def fitted(walker: Walker, humanoid, height_m=HEIGHT_M, seed=0):
     body, keypoints = lifted(walker, CAMERA, np.random.default_rng(seed))
     standing = stand_upright(body, keypoints, CAMERA)
-    return standing, fit_one_view(standing, humanoid, keypoints, height_m)
+    return standing, fit_one_view(standing, humanoid, one_view_pixels(standing, keypoints), height_m)
 
 
 def stands(fit: FitResult) -> np.ndarray:
