@@ -152,6 +152,6 @@ def tell_what_it_rests_on(lifted: Mapping[str, Any], hints: Mapping[str, str], t
         ("depth", f"inferred from one view ({lifted['camera']}), not measured"),
         ("scale", lifted["scale"] + (f". {hints['scale']}" if not lifted["height_given"] else "")),
         ("lens", lifted["lens"] + (f". {hints['lens']}" if lifted["lens_from"] == "default" else "")),
-        ("up", gravity_words(lifted)),
+        ("up", gravity_words(lifted).removeprefix("up ")),
     ]
     terminal.facts(facts)
