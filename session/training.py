@@ -7,6 +7,7 @@ import os
 from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from clapcap.errors import ClapcapError
@@ -79,7 +80,10 @@ def train_lifter(
 def evaluate_lifter(
     run: Path, data: Path, split: str, views: int, onnx: bool, cache: Path | None, terminal: Terminal
 ) -> None:
-    """Print and write the table of a run: RUN/evaluation-SPLIT.json, and into the card for the test subjects."""
+    """Print and write the table of a run: RUN/evaluation-SPLIT.json, and into the card for the test subjects.
+
+    Of weights without a run (a file), the table is only printed.
+    """
     _ready_torch()
     from lift.card import with_metrics
     from lift.evaluate import evaluate, load_methods
@@ -88,14 +92,21 @@ def evaluate_lifter(
     from lift.onnx_export import export_onnx
     from lift.settings import load_settings
     from lift.train import SETTINGS
+    from lift.weights_file import load_weights
 
-    methods = load_methods(run)
-    settings = load_settings(run / SETTINGS)
-    with terminal.progress("reading recorded motion") as progress:
-        motions = load_motions(data, cache or run / CACHE, progress)
+    alone = run.is_file()
+    if alone and onnx:
+        raise ClapcapError(f"{run} is one file: --onnx writes into the folder of a run. Give the folder.")
+    methods = {"lifter": load_weights(run)} if alone else load_methods(run)
+    settings = load_settings(None if alone else run / SETTINGS)
+    with ExitStack() as stack:
+        kept = cache or (Path(stack.enter_context(TemporaryDirectory())) if alone else run / CACHE)
+        motions = load_motions(data, kept, stack.enter_context(terminal.progress("reading recorded motion")))
     with terminal.progress(f"lifting {split} subjects") as progress:
         found = evaluate(methods, motions, split, settings.cameras, load_noise(), views, 0, progress)
     print_evaluation(found, terminal)
+    if alone:
+        return
     with written_whole(run / f"evaluation-{split}.json") as path:
         path.write_text(json.dumps(asdict(found), indent=1), encoding="utf-8")
     card = run / "lifter.md"

@@ -13,7 +13,7 @@ EXAMPLE = "Example: `clapcap evaluate lifter runs/first recordings/mocap`"
 
 def command(
     what: Annotated[str, typer.Argument(help="The model: lifter, from one view to 3D.")],
-    run: Annotated[Path, typer.Argument(help="The folder that `clapcap train` wrote.")],
+    run: Annotated[Path, typer.Argument(help="The folder that `clapcap train` wrote, or a file of weights.")],
     data: Annotated[Path, typer.Argument(help="Recorded motion, as for `clapcap train`.")],
     split: Annotated[str, typer.Option(help="Whose motion: test, val or train subjects.")] = "test",
     views: Annotated[int, typer.Option(help="Virtual cameras a sequence.", min=1)] = 2,

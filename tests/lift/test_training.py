@@ -302,6 +302,12 @@ def test_train_and_evaluate_as_a_user(
     assert "| linear, frame by frame |" in card
     assert "Not measured yet" not in card
     assert "## Limits" in card
+    written = sorted(run.iterdir())
+    with pytest.raises(SystemExit) as done:
+        clapcap(["evaluate", "lifter", str(run / "lifter.safetensors"), str(recordings)])
+    assert done.value.code in (0, None)
+    assert "detector's own 3D" in capsys.readouterr().out
+    assert sorted(run.iterdir()) == written
 
 
 @pytest.mark.parametrize(
