@@ -35,13 +35,14 @@ example: $(VENV)/.ready-dev
 	$(BIN)/python -m pip install --quiet -c constraints.txt -e ".[blender]"
 	$(BIN)/python -m blender.example session/example
 
-# A wheel, installed in an empty environment, runs the demo: so everything that the main job needs ships in it.
+# A wheel, installed in an empty environment, runs the demo, and lifts one camera: so all that they need ships in it.
 wheel-test: $(VENV)/.ready-dev
 	rm -rf build/wheel && mkdir -p build/wheel
 	$(BIN)/python -m build --wheel --outdir build/wheel . >build/wheel/build.log || (cat build/wheel/build.log; exit 1)
 	$(PYTHON) -m venv build/wheel/venv
 	build/wheel/venv/bin/python -m pip install --quiet -c constraints.txt build/wheel/clapcap-*.whl
 	cd build/wheel && venv/bin/clapcap demo demo
+	cd build/wheel && venv/bin/clapcap single demo/takes/dance/cam1.mp4 -o one-camera --height 1.76
 
 # What is exported, opened in other Blenders: each in an environment of its own, with clapcap's libraries behind it.
 test-blender: $(VENV)/.ready-dev
