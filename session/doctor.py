@@ -32,7 +32,7 @@ def examine() -> list[Finding]:
     """Run all checks, the cheap ones first."""
     findings = [_python()]
     findings += [_library(*entry) for entry in LIBRARIES]
-    findings += [_models(), _example(), _disk()]
+    findings += [_models(), _lifter(), _example(), _disk()]
     findings += [_extra(*entry) for entry in EXTRAS]
     return findings
 
@@ -61,6 +61,8 @@ LIBRARIES: tuple[tuple[str, str, str], ...] = (
     ("av", "av", REINSTALL),
     ("librosa", "librosa", REINSTALL),
     ("aniposelib", "aniposelib.cameras", REINSTALL),
+    ("torch", "torch", REINSTALL),
+    ("safetensors", "safetensors.torch", REINSTALL),
 )
 EXTRAS: tuple[tuple[str, str, str], ...] = (
     ("ezc3d", "C3D files", 'To read and write C3D: pip install "clapcap[c3d]"'),
@@ -106,6 +108,20 @@ def _models() -> Finding:
         return f"pose landmarker, {size_mb:.1f} MB, from MediaPipe's own wheel (no download)"
 
     return _checked("model", check, REINSTALL)
+
+
+def _lifter() -> Finding:
+    def check() -> str:
+        from lift.shipped import shipped_weights
+        from lift.weights_file import load_weights
+
+        path = shipped_weights()
+        if path is None:
+            raise FileNotFoundError("no weights in the package")
+        load_weights(path)
+        return f"one view to 3D, {path.stat().st_size / 1e6:.1f} MB, ships with clapcap"
+
+    return _checked("lifter", check, REINSTALL)
 
 
 def _example() -> Finding:
