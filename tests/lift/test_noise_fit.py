@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.lifter_noise import Pair, fit, swaps, write
+from benchmarks.lifter_noise import Pair, fit, fit_edge, swaps, write
 from lift.cameras import CameraSettings, draw_cameras
 from lift.geometry import turn_ahead
 from lift.mocap.archives import Motions
@@ -17,14 +17,16 @@ from lift.points import HIPS, POINTS, STATURE_M, root, stature
 VIEWS = 16
 
 
-def pairs(motions: Motions, model: NoiseModel) -> list[Pair]:
+WHOLE = CameraSettings(guessed_share=0.0, fill=(0.3, 0.6), off_centre=0.0, roll_deg=0.0)
+
+
+def pairs(motions: Motions, model: NoiseModel, settings: CameraSettings = WHOLE) -> list[Pair]:
     """Return cameras around the recorded people, with every point recorded and no lens guessed."""
     body = motions.xyz_m.reshape(4, 240, len(POINTS), 3).copy()
     body[:, :, :2] = (body[:, :, 2:4].mean(axis=2) + np.array([0, 0, 0.2]))[:, :, None]  # a head above the shoulders
     body = np.tile(body, (VIEWS // 4, 1, 1, 1))
     body *= (STATURE_M / np.median(stature(body), axis=1)).astype(np.float32)[:, None, None, None]
     rng = np.random.default_rng(4)
-    settings = CameraSettings(guessed_share=0.0, fill=(0.3, 0.6), off_centre=0.0, roll_deg=0.0)
     cameras = draw_cameras(rng, root(body), settings, STATURE_M)
     cam = cameras.to_camera(body).astype(float)
     hips = root(cam)
@@ -33,9 +35,14 @@ def pairs(motions: Motions, model: NoiseModel) -> list[Pair]:
     assert seen.world_m is not None
     pose = np.einsum("bfij,bfpj->bfpi", turn, cam - hips[..., None, :])
     made = []
+    beyond = (np.abs(cam[..., :2] / cam[..., 2:]) / cameras.half_size[:, None, None]).max(axis=-1) - 1
     for k in range(VIEWS):
         error = seen.ray[k] * cam[k, ..., 2:] - cam[k, ..., :2]
-        made.append(Pair(str(k), 60.0, cam[k], seen.ray[k], error, seen.confidence[k], pose[k], seen.world_m[k], True))
+        made.append(
+            Pair(
+                str(k), 60.0, cam[k], seen.ray[k], error, seen.confidence[k], pose[k], seen.world_m[k], beyond[k], True
+            )
+        )
     return made
 
 
@@ -93,3 +100,10 @@ def test_sides_that_are_exchanged_are_seen(motions: Motions, known: NoiseModel, 
     seen = [np.mean([swaps(p)[part].mean() for p in pairs(motions, model)]) for model in (quiet, swapping)]
     assert seen[0] < 0.01
     assert seen[1] > 0.1
+
+
+def test_points_outside_of_the_picture_are_lost_and_worse(motions: Motions, known: NoiseModel):
+    cut = replace(known, outside=3.0, lost_outside=0.1, tail=0.0)
+    worse, lost = fit_edge(pairs(motions, cut, CameraSettings(guessed_share=0.0, fill=(1.2, 1.4), off_centre=0.1)))
+    assert worse == pytest.approx(2.3, abs=0.8)  # the offset that stays is not larger there
+    assert lost == pytest.approx(0.1, abs=0.021)
