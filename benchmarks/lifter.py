@@ -1,10 +1,12 @@
-"""One view to 3D in numbers: `python -m benchmarks.lifter WEIGHTS TAKE [--seen FOLDER] [-o lifter.json]`.
+"""One view to 3D in numbers: `python -m benchmarks.lifter WEIGHTS TAKE [--seen FOLDER] [--fit] [-o lifter.json]`.
 
 TAKE is a folder with `cameras.toml` and each camera's keypoints (npz, with the detector's own 3D) of a take that
 several calibrated cameras saw. Each camera alone is lifted, and compared over the body joints with the triangulation of
 all of them; beside it MediaPipe's own world landmarks on the same frames. With `--seen`, the same for clips of drawn
-people that `benchmarks.seen_people` made, whose truth is exact: those of the validation subjects. Then the time it
-takes: frames a second of a network that looks both ways, milliseconds a frame of a causal one.
+people that `benchmarks.seen_people` made, whose truth is exact: those of the validation subjects. With `--fit`, also
+the skeleton that `clapcap single` makes of each camera: its joints, how far it is from upright, how constant its bones
+are and how far standing feet slide. Then the time it takes: frames a second of a network that looks both ways,
+milliseconds a frame of a causal one.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ import argparse
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -30,8 +32,11 @@ from lift.metrics import Errors, errors, mean_errors
 from lift.model import Lifter
 from lift.points import POINTS
 from lift.seen import load_seen
+from lift.upright.standing import stand_upright
 from lift.weights_file import load_weights
+from retarget.one_view import fit_one_view, one_view_pixels
 from skeleton.formats.npz import load_keypoints2d
+from skeleton.hierarchy_file import load_skeleton
 from skeleton.joint_sets import load_joint_set, map_keypoints2d
 from triangulate.triangulate import triangulate
 
@@ -60,6 +65,43 @@ def single_views(model: Lifter, folder: Path) -> dict[str, tuple[Errors, Errors]
         world = map_keypoints2d(keypoints, load_joint_set("body18")).world_m
         assert world is not None
         result[camera.name] = (errors(lifted.joints_m, true), errors(world, true))
+    return result
+
+
+JOINTS = {"upper_arm": "shoulder", "forearm": "elbow", "hand": "wrist", "thigh": "hip", "shin": "knee", "foot": "ankle"}
+"""The humanoid's joints by the points that they are."""
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A skeleton of one view: errors of its joints, of up (degrees), bones' spread, and how far standing feet slide."""
+
+    errors: Errors
+    up_deg: float
+    spread: float
+    skating_mm: float
+
+
+def fitted_views(model: Lifter, folder: Path) -> dict[str, Fitted]:
+    """Return what the skeletons of each camera alone are like."""
+    truth, skeleton = triangulated(folder), load_skeleton("humanoid")
+    result = {}
+    for camera in load_cameras(folder / "cameras.toml"):
+        keypoints = load_keypoints2d(folder / f"{camera.name}.npz")
+        standing = stand_upright(lift_keypoints(model, keypoints, camera), keypoints, camera)
+        fit = fit_one_view(standing, skeleton, one_view_pixels(standing, keypoints))
+        position = dict(zip(fit.motion.joint_names, np.swapaxes(fit.motion.world_positions(), 0, 1), strict=True))
+        found = np.full((len(truth), len(POINTS), 3), np.nan)
+        for joint, point in JOINTS.items():
+            for side in ("left", "right"):
+                found[:, POINTS.index(f"{side}_{point}")] = position[f"{side}_{joint}"]
+        up = camera.T_cam_world[:3, 2] @ standing.camera.T_cam_world[:3, 2]
+        result[camera.name] = Fitted(
+            errors(standing.camera.to_camera(found), camera.to_camera(truth)),
+            float(np.degrees(np.arccos(np.clip(up, -1, 1)))),
+            fit.report.spread_after,
+            1000 * fit.report.skating_m,
+        )
     return result
 
 
@@ -118,6 +160,7 @@ def main() -> None:
     parser.add_argument("weights", type=Path, help="a lifter's weights (safetensors)")
     parser.add_argument("take", type=Path, help="cameras.toml and the keypoints of each camera")
     parser.add_argument("--seen", type=Path, help="clips that benchmarks.seen_people made")
+    parser.add_argument("--fit", action="store_true", help="fit skeletons too")
     parser.add_argument("-o", "--output", type=Path, default=Path("benchmarks/results/lifter.json"))
     arguments = parser.parse_args()
     model = load_weights(arguments.weights)
@@ -129,6 +172,18 @@ def main() -> None:
         clips = seen_clips(model, arguments.seen)
         views["drawn people"] = mean_of(list(clips.values()))
         console.print(table(f"{len(clips)} clips of drawn people", {"mean": views["drawn people"]}))
+    if arguments.fit:
+        fits = fitted_views(model, arguments.take)
+        theirs = {name: world for name, (_, world) in views.items()}
+        pairs = {name: (fit.errors, theirs[name]) for name, fit in fits.items()}
+        pairs["mean"] = mean_of(list(pairs.values()))
+        console.print(table("The skeleton of each camera alone", pairs))
+        for name, fit in fits.items():
+            said = (
+                f"up {fit.up_deg:.1f}° off, bones' spread {fit.spread:.0e}, standing feet slide {fit.skating_mm:.1f} mm"
+            )
+            console.print(f"{name}: {said}")
+        views["fitted mean"] = pairs["mean"]
     per_s = speed(model)
     console.print(f"{per_s:,.0f} frames a second, {1000 / per_s:.2f} ms a frame")
     arguments.output.parent.mkdir(parents=True, exist_ok=True)
