@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,8 +17,20 @@ def written_whole(target: Path) -> Iterator[Path]:
 
     The temporary name is the same at every run, so that what a killed run leaves behind is written over by the next.
     It keeps the suffix, by which codecs are chosen.
+
+    Raises
+    ------
+    IsADirectoryError
+        The target is a folder.
+    NotADirectoryError
+        There can be no folder for it, because a file is in the way, say.
     """
-    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_dir():
+        raise IsADirectoryError(errno.EISDIR, "is a folder, needed the name of a file", str(target))
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except (FileExistsError, FileNotFoundError, NotADirectoryError) as error:
+        raise NotADirectoryError(errno.ENOTDIR, "there can be no such folder", str(target.parent)) from error
     partial = target.with_name(PREFIX + target.name)
     try:
         yield partial

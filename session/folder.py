@@ -96,6 +96,8 @@ class Session:
             If there is none.
         """
         if not (root / "session.toml").is_file():
+            if (root / "manifest.json").is_file():
+                raise SessionError(_results_in_words(root))
             what = "has no session.toml" if root.is_dir() else "does not exist"
             raise SessionError(
                 f"{root} {what}, so it is no session folder. Make one: "
@@ -164,6 +166,18 @@ class Session:
 
     def _recording(self, name: str, folder: Path) -> Recording:
         return Recording(name, folder, find_videos(folder), self.root / "results" / name)
+
+
+def _results_in_words(folder: Path) -> str:
+    """Say of which session, or of what else, a folder holds the results."""
+    session = next((up for up in folder.resolve().parents if (up / "session.toml").is_file()), None)
+    if session is not None:
+        return f"{folder} holds results of the session {session}, needed the session: give that folder."
+    return (
+        f"{folder} holds what `clapcap single` made of one video, needed a session folder. Its report.html is there; "
+        "to make anything anew, run `clapcap single` again. `clapcap export`, `clapcap retarget` and, of a file in it, "
+        "`clapcap convert` and `clapcap clean` take it as it is."
+    )
 
 
 def find_videos(folder: Path) -> dict[str, Path]:

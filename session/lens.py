@@ -74,13 +74,22 @@ def find_lens(
     Raises
     ------
     SessionError
-        The calibration does not hold the camera, or the focal length is none.
+        The calibration does not hold the camera, the focal length is none, or one option contradicts another.
     FileFormatError, CalibrationError
         The calibration cannot be read, or is of pictures of another shape.
     """
     from lift.lens import usual_camera
     from media.lens_tags import focal_35mm, focal_px
 
+    if cameras is not None and focal_mm is not None:
+        raise SessionError(
+            f"--focal-mm {focal_mm:g} and {cameras.name} are both given, and each says the focal length: leave one out."
+        )
+    if cameras is None and called is not None:
+        raise SessionError(
+            f"--camera-name {called}: no calibration is given that could hold it. Give that too (a cameras.toml), or "
+            "leave the name out."
+        )
     if cameras is not None:
         camera = _named(cameras, called or name)
         words = f"calibrated ({cameras.name}, {camera.name})"

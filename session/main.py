@@ -98,6 +98,8 @@ REMEDIES = {
     errno.EDQUOT: "Your quota is used up: free some space and run the same command again; what was finished is kept.",
     errno.EACCES: "clapcap may not write or read there: change the permissions, or choose another folder.",
     errno.EPERM: "clapcap may not write or read there: change the permissions, or choose another folder.",
+    errno.EISDIR: "Name a file in it: -o FOLDER/NAME",
+    errno.ENOTDIR: "A file is in the way, or nothing can be made there: choose another place.",
     errno.EROFS: "That disk is read-only: choose a folder on another one (your videos can stay where they are).",
 }
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from session.floor import world_in_words
 from session.folder import Recording, Session
 from session.lens import Lens, calibrated_lens, find_lens
@@ -100,7 +102,8 @@ def lift_one_view(
     from skeleton.formats.npz import load_keypoints2d
 
     stages.terminal.warn(f"{take.name}: one usable view, {view.camera}. {view.why} So depth is inferred, not measured.")
-    height = Height.of(session.settings.subject.height_m)
+    height_m = session.settings.subject.height_m
+    height = Height.of(None if np.isnan(height_m) else height_m)
     files = keypoints2d_files(take)
     take = replace(take, videos={view.camera: take.videos[view.camera]})
     width, height_px = (int(side) for side in load_keypoints2d(files[view.camera]).image_size_px)

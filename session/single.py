@@ -17,7 +17,7 @@ from session.one_view import process_one_view, tell_what_it_rests_on
 from session.processing.cleanup import STAGE as CLEAN_UP
 from session.processing.detection import detect_take
 from session.processing.lifting import STAGE as LIFT
-from session.processing.lifting import Height, lifter_weights
+from session.processing.lifting import Height, lifter_weights, load_lifter
 from session.settings import ProcessSettings, Settings
 from session.stages import Stages
 from session.terminal import Terminal
@@ -118,6 +118,8 @@ def process_video(video: Path, output: Path | None, options: SingleOptions, term
     size_px = probe(video).size_px
     _refuse_other_video(session, folder, take.name, session.video)
     lens = find_lens(take.name, video, size_px, options.cameras, options.focal_mm, options.camera_name)
+    if options.weights is not None:
+        load_lifter(weights)  # a file that is none is told before minutes of detection
     stages = Stages(session, take, terminal)
     stages.manifest.claim()
     if not stages.manifest.inputs(f"detect {take.name}"):

@@ -105,20 +105,28 @@ def lift_file(
     SessionError, FileFormatError, DetectionError
         If an option is wrong, a file cannot be read, or nobody is seen.
     """
-    from lift.weights_file import load_weights
     from session.lens import find_lens
     from session.one_view import tell_what_it_rests_on
-    from session.processing.lifting import Height, lift_report, lift_view, lifted_words, lifter_weights, one_timeline
-    from skeleton.formats import save_keypoints3d
+    from session.processing.lifting import (
+        Height,
+        lift_report,
+        lift_view,
+        lifted_words,
+        lifter_weights,
+        load_lifter,
+        one_timeline,
+    )
+    from skeleton.formats import check_suffix, save_keypoints3d
     from skeleton.formats.npz import load_keypoints2d
 
+    check_suffix(output)
     height = Height.of(height_m)
     network = lifter_weights(weights)
     view = one_timeline(load_keypoints2d(source))
     size_px = (int(view.image_size_px[0]), int(view.image_size_px[1]))
     lens = find_lens(source.stem, None, size_px, cameras, focal_mm, camera_name)
     with terminal.progress("lifting"):
-        standing = lift_view(load_weights(network), view, lens, height)
+        standing = lift_view(load_lifter(network), view, lens, height)
     with written_whole(output) as partial:
         save_keypoints3d(partial, standing.keypoints)
     report = lift_report(standing, lens, height, view)
@@ -142,7 +150,7 @@ def fit_file(
     FileFormatError
         If the output's suffix is neither.
     SessionError
-        If observations are given without cameras, or cameras without observations.
+        If observations are given without cameras, cameras without observations, or the observations of one camera.
     """
     from calib.interchange import load_cameras
     from retarget.bvh import write_bvh
@@ -162,6 +170,12 @@ def fit_file(
     elif observations is not None or cameras is not None:
         given, missing = ("--observations", "--cameras") if cameras is None else ("--cameras", "--observations")
         raise SessionError(f"{given} is given, {missing} is not. A fit on the pixels needs both.")
+    if pixels is not None and len(pixels.observations.camera_names) == 1:
+        raise SessionError(
+            f"{observations} holds what one camera saw ({pixels.observations.camera_names[0]}), needed two or more: "
+            "pixels of one view do not tell depth. Leave both out, and the fit is on the points, which have it: "
+            f"clapcap fit {source} -o {output}"
+        )
     keypoints = load_keypoints3d(source)
     with terminal.progress("fitting bones") as progress:
         motion, report = fit_keypoints(keypoints, skeleton, pixels, progress=progress)

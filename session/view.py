@@ -81,6 +81,12 @@ def load_view(path: Path) -> TakeView:
     found = find_take(path)
     session, take = found.session, found.take
     if session is None or take is None:
+        made = sorted(path.glob("overlay*")) if (path / "report.html").is_file() else []
+        if made:  # by `clapcap single`
+            raise SessionError(
+                f"{path} holds what `clapcap single` made of one video, needed a take of a session. Look at "
+                f"{made[0]} and {path / 'report.html'}; in space: clapcap export {path} --to blend"
+            )
         raise SessionError(f"{path} is no take of a session. To look at a file alone: clapcap export {path} --to blend")
     clocks = refined_clocks(take) or take.results / "time_map.json"
     time_map = TimeMap.load(clocks)

@@ -49,7 +49,7 @@ class Height:
 
     @classmethod
     def of(cls, height_m: float | None) -> Height:
-        """Return a height that was given; None and NaN: the usual one.
+        """Return a height that was given; None: the usual one.
 
         Raises
         ------
@@ -58,7 +58,7 @@ class Height:
         """
         from lift.points import STATURE_M
 
-        if height_m is None or np.isnan(height_m):
+        if height_m is None:
             return cls(STATURE_M, False)
         if not is_height(height_m):
             raise SessionError(f"--height {height_m:g}: needed {HEIGHTS}, the subject's height in metres (1.72, say).")
@@ -103,6 +103,25 @@ def session_weights(session: Session) -> Path:
     return lifter_weights(session.root / own if own else None)
 
 
+def load_lifter(path: Path) -> Lifter:
+    """Read the network to lift with.
+
+    Raises
+    ------
+    FileFormatError
+        The file is no lifter, of another version, or damaged; with what to do.
+    """
+    from lift.weights_file import load_weights
+
+    try:
+        return load_weights(path)
+    except FileFormatError as error:
+        raise FileFormatError(
+            f"{str(error).rstrip('.')}. Give the lifter.safetensors that `clapcap train lifter` wrote; without any "
+            "(--weights, or weights in session.toml) clapcap takes its own."
+        ) from error
+
+
 def lift_view(model: Lifter, view: Keypoints2D, lens: Lens, height: Height, floor_m: float | None = None) -> Standing:
     """Lift one view and put the body into its world.
 
@@ -130,6 +149,11 @@ def lift_view(model: Lifter, view: Keypoints2D, lens: Lens, height: Height, floo
     from lift.upright.standing import stand_upright
 
     seen = (view.confidence > 0).any(axis=1)
+    if len(seen) < FEWEST_FRAMES:
+        raise DetectionError(
+            f"{lens.camera.name} has {len(seen)} frame{'s' if len(seen) > 1 else ''}, needed {FEWEST_FRAMES} at least: "
+            "so little does not tell how a body moves. Take a longer piece of the recording."
+        )
     if seen.sum() < FEWEST_FRAMES:
         raise DetectionError(
             f"{lens.camera.name}: somebody is seen in {seen.sum()} of {len(seen)} frames, needed {FEWEST_FRAMES} at "
@@ -246,14 +270,13 @@ def lift_take(
     def make() -> Mapping[str, Any]:
         from calib.cameras import CameraGroup
         from calib.formats.anipose_toml import save_anipose_toml
-        from lift.weights_file import load_weights
         from retarget.one_view import one_view_pixels
         from skeleton.formats.npz import load_keypoints2d, save_keypoints3d, save_observations2d
 
         rate_hz = session.settings.process.rate_hz
         view = one_timeline(load_keypoints2d(keypoints2d), clock.offset_s, clock.rate, rate_hz)
         with stages.terminal.progress("lifting"):
-            standing = lift_view(load_weights(weights), view, lens, height, floor_m)
+            standing = lift_view(load_lifter(weights), view, lens, height, floor_m)
         with written_whole(raw) as partial:
             save_keypoints3d(partial, standing.keypoints)
         with written_whole(observations_file) as partial:

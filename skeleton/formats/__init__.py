@@ -57,10 +57,20 @@ def load_keypoints3d(path: Path) -> Keypoints3D:
     return _codec(path).load(path)
 
 
+def check_suffix(path: Path) -> None:
+    """Raise FileFormatError if no codec has the suffix of `path`: to be told before long work, not after."""
+    _codec(path)
+
+
 def _codec(path: Path) -> Codec:
     try:
         return KEYPOINTS3D_CODECS[path.suffix.lower()]
     except KeyError:
+        if path.is_dir():
+            raise FileFormatError(
+                f"{path} is a folder, needed a file of keypoints in 3D: {', '.join(KEYPOINTS3D_CODECS)}. Name the file "
+                f"in it: {path / 'keypoints3d.npz'}, say."
+            ) from None
         raise FileFormatError(
             f"{path}: no format for keypoints in 3D has the suffix {path.suffix!r}. "
             f"Use one of {', '.join(KEYPOINTS3D_CODECS)}."

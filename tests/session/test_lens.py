@@ -28,7 +28,7 @@ def calibration(tmp_path: Path) -> Path:
 
 
 def test_a_calibrated_camera_is_fitted_to_the_pictures_and_keeps_its_place(calibration: Path) -> None:
-    lens = find_lens("cam2", None, HALF, calibration, 26.0)
+    lens = find_lens("cam2", None, HALF, calibration)
     assert (lens.source, lens.placed, lens.camera.name) == ("calibration", True, "cam2")
     assert lens.focal_px == pytest.approx(450)
     np.testing.assert_allclose(lens.camera.T_cam_world, cameras()["cam2"].T_cam_world, atol=1e-9)

@@ -27,7 +27,7 @@ from media.frames import read_frames
 from media.writer import VideoWriter
 from retarget.bvh import read_bvh
 from session.folder import Recording, Session
-from session.main import app
+from session.main import app, run
 from session.manifest import Manifest
 from session.one_view import OneView
 from skeleton.formats import load_keypoints3d
@@ -234,12 +234,19 @@ def test_errors_say_what_is_wrong_and_what_to_do(
         ((video, *good, "--camera", tmp_path / "no.toml"), ("no.toml does not exist",)),
         ((video, *good, "--camera", tmp_path / "text.txt"), ("text.txt",)),
         ((video, "--weights", tmp_path / "no.safetensors"), ("no.safetensors does not exist", "clapcap train lifter")),
-        ((video, "--weights", tmp_path / "text.txt"), ("text.txt", "no lifter's weights")),
+        ((video, "--weights", tmp_path / "text.txt"), ("text.txt", "no lifter's weights", "clapcap train lifter")),
+        ((video, *good, "--height", "nan"), ("--height nan", "0.5 to 2.5 m")),
+        ((video, *good, "--camera-name", "cam1"), ("--camera-name cam1", "no calibration is given")),
+        (
+            (video, *good, "--camera", tmp_path / "no.toml", "--focal-mm", 26),
+            ("--focal-mm 26 and no.toml are both given", "leave one out"),
+        ),
         ((video, *good, "-o", own), ("mine", "nothing of them is written over", "-o")),
         ((video, *good, "-o", video), ("is a file", "-o")),
     ):
         refused("single", *arguments, says=says)
     assert [path.name for path in own.iterdir()] == ["thesis.txt"]
+    assert not (tmp_path / "walk-clapcap").exists()
     (own / "session.toml").write_text("")
     refused("single", video, *good, "-o", own, says=("is a session folder",))
     refused("single", own, *good, says=("clapcap process",))
@@ -258,6 +265,49 @@ def test_nobody_and_hardly_anybody(tmp_path: Path, weights: Path, detected: dict
     )
     refused("single", video, "-o", tmp_path / "b", "--weights", weights, says=("6 of 90 frames", "needed 10"))
     assert not (tmp_path / "b" / "keypoints3d.npz").exists()
+    for frames, says in ((6, "walk has 6 frames, needed 10"), (1, "walk has 1 frame, needed 10")):
+        detected["walk"] = replace(
+            body, xy_px=body.xy_px[:frames], confidence=body.confidence[:frames], time_s=body.time_s[:frames]
+        )
+        refused("single", video, "-o", tmp_path / f"{frames}", "--weights", weights, says=(says, "longer piece"))
+
+
+def test_results_of_one_video_are_no_session_and_pixels_of_one_view_no_depth(made: tuple[Path, str]) -> None:
+    folder, _ = made
+    for command in ("report", "process", "check", "sync"):
+        refused(command, folder, says=("holds what `clapcap single` made of one video", "report.html"))
+    refused("view", folder, says=("overlay-walk.mp4", "report.html"))
+    points, views = folder / "keypoints3d.npz", folder / "observations2d.npz"
+    refused(
+        *("fit", points, "-o", folder / "again.bvh", "--observations", views, "--cameras", folder / "cameras.toml"),
+        says=("observations2d.npz holds what one camera saw (walk)", "two or more", f"clapcap fit {points}"),
+    )
+    assert not (folder / "again.bvh").exists()
+    for command in ("convert", "clean"):
+        refused(command, folder, "-o", folder / "x.csv", says=("is a folder, needed a file", "keypoints3d.npz"))
+
+
+def test_lift_tells_what_it_cannot_write_before_it_lifts(tmp_path: Path, weights: Path) -> None:
+    save_keypoints2d(tmp_path / "cam1.npz", seen_walk())
+    for output, says in (("points.txt", "points.txt: no format"), ("", "is a folder, needed a file")):
+        refused("lift", tmp_path / "cam1.npz", "--weights", weights, "-o", tmp_path / output, says=(says, ".npz"))
+
+
+def test_a_place_where_nothing_can_be_written_is_told_without_a_traceback(
+    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D], capsys: pytest.CaptureFixture[str]
+) -> None:
+    save_keypoints2d(tmp_path / "cam1.npz", seen_walk())
+    video = film(tmp_path / "walk.mp4")
+    folder = tmp_path / "dir.npz"
+    folder.mkdir()
+    for arguments, says in (
+        (("lift", tmp_path / "cam1.npz", "-o", folder), f"{folder}: is a folder, needed the name of a file. Name"),
+        (("single", video, "-o", video / "out"), "there can be no such folder. A file is in the way"),
+    ):
+        with pytest.raises(SystemExit) as stopped:
+            run([*map(str, arguments), "--weights", str(weights)])
+        assert stopped.value.code == 2
+        assert says in capsys.readouterr().err
 
 
 def test_results_of_another_video_are_not_written_over(
