@@ -90,7 +90,7 @@ def test_files_say_that_depth_is_inferred_and_where_the_scale_comes_from(results
         assert part in " ".join(said.split())
     assert "inferred from one view" in load_keypoints3d(results / "keypoints3d.npz").note
     assert "Inferred from one view" in (results / "report.html").read_text()
-    motion = read_bvh(results / f"{CAMERA}.bvh", scale=100)
+    motion = read_bvh(results / f"{CAMERA}.bvh")
     assert len(motion.time_s) > 200
     standing_m = np.ptp(motion.world_positions()[..., 2], axis=1)
     assert np.median(standing_m) == pytest.approx(1.6, abs=0.25)  # a dancer of 1.76 m, from ankle to crown
