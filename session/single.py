@@ -190,7 +190,8 @@ def _sum_up(session: SingleSession, folder: Path, stages: Stages, terminal: Term
         ("frames with somebody in them", f"{100 * lifted['seen_share']:.0f} %"),
         ("how well joints are known, by the network", f"± {lifted['sigma_mm']:.0f} mm"),
         ("skeleton from what the view shows, median", _pixels(fit.get("reprojection_median_px"))),
-        ("points filled over gaps", f"{100 * cleaned['filled_share']:.1f} %"),
+        ("points guessed over short gaps", f"{100 * (lifted['bridged_share'] + cleaned['filled_share']):.1f} %"),
+        ("points missing, where nobody is seen for longer", f"{100 * lifted['missing_share']:.1f} %"),
         ("bone-length spread after IK", f"{100 * fit['spread_after']:.2f} %"),
         ("feet that stand slide by, at most", f"{fit['skating_mm']:.1f} mm"),
     ]

@@ -296,12 +296,19 @@ def lift_take(
 
 def lift_report(standing: Standing, lens: Lens, height: Height, view: Keypoints2D) -> dict[str, Any]:
     """Return the numbers of a lifted body, and the words that say what it rests on."""
+    from retarget.one_view import one_view_pixels
+
     points, gravity = standing.keypoints, standing.gravity
+    # As the page counts: of the points that the view shows.
+    shown = np.isfinite(one_view_pixels(standing, view).observations.sigma_px[0]) & np.isfinite(points.sigma_m)
+    somewhere = np.isfinite(points.xyz_m).all(axis=-1)
     return {
         "camera": lens.camera.name,
         "frames": len(points.time_s),
         "seen_share": float((view.confidence > 0).any(axis=1).mean()),
-        "sigma_mm": 1000 * float(np.nanmedian(points.sigma_m)),
+        "sigma_mm": 1000 * float(np.median(points.sigma_m[shown])),
+        "bridged_share": float((points.filled & somewhere).mean()),
+        "missing_share": float((~somewhere).mean()),
         "reprojection_px": float(np.nanmedian(points.reprojection_px)),
         "height_m": height.height_m,
         "height_given": height.given,

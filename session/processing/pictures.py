@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,8 @@ def draw_lifted(session: Session, take: Recording, stages: Stages) -> None:
     motion_file, cameras_file = take.results / "motion.npz", take_cameras_file(session, take)
     picture, overlay = take.results / "overlay.png", take.results / f"overlay-{camera}.mp4"
     wanted = session.settings.process.overlay
+    if not wanted:
+        _remove_outdated(overlay, (motion_file, cameras_file), stages)
     clock = stages.manifest.settings(STAGE)["clock"]
     stage = Stage(
         "overlay" if wanted else "picture",
@@ -84,3 +87,13 @@ def draw_lifted(session: Session, take: Recording, stages: Stages) -> None:
         return {"videos": int(wanted)}
 
     stages.run(stage, make, lambda r: f"the skeleton over the video: {overlay.name if r['videos'] else picture.name}")
+
+
+def _remove_outdated(film: Path, shown: Sequence[Path], stages: Stages) -> None:
+    """Remove a film that shows an earlier skeleton, so that nobody takes it for this one; an edited one stays."""
+    drawn_from = stages.manifest.inputs("overlay").values()
+    if not film.exists() or not drawn_from or stages.manifest.was_edited("overlay", film):
+        return
+    if not all(stages.manifest.digest(path) in drawn_from for path in shown):
+        film.unlink()
+        stages.terminal.warn(f"{film.name} showed an earlier skeleton and is removed. --overlay draws it anew.")

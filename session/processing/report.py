@@ -59,6 +59,14 @@ OUTPUTS = (
 )
 """What the files beside the page are for, by how their names end; the first that fits."""
 
+OF_ONE_VIEW = (
+    ("overlay.png", "the skeleton over a few frames"),
+    (".mp4", "the video with the skeleton drawn over it"),
+    (MEASURED, "the same before they were cleaned up, as the network gives them: Python"),
+    ("observations2d.npz", "what the camera saw, and how far it was trusted: Python"),
+)
+"""The same where it is otherwise for a body lifted from one view."""
+
 DIGEST_DIGITS = 16
 """Of a digest, shown: enough to tell any two files apart."""
 
@@ -132,7 +140,7 @@ def _report_person(
     files = [folder / name for name in (*RESULTS, MEASURED) if (folder / name).exists()]
     written = manifest.report("files").get("files", ())
     pictures = ["overlay.png", *(f"overlay-{camera}.mp4" for camera in take.videos)]
-    outputs = _outputs(folder, [*pictures, *written, *RESULTS, MEASURED])
+    outputs = _outputs(folder, [*pictures, *written, *RESULTS, MEASURED], bool(manifest.report("lift")))
     clocks = refined_clocks(take) or take.results / "time_map.json"
     stage = Stage(
         "report" if folder == take.results else f"report {folder.name}",
@@ -211,10 +219,11 @@ def _measured(file: Path, cleaned: Keypoints3D) -> Keypoints3D | None:
     return measured if same else None
 
 
-def _outputs(folder: Path, names: Sequence[str]) -> list[tuple[str, str]]:
+def _outputs(folder: Path, names: Sequence[str], one_view: bool) -> list[tuple[str, str]]:
     """Return (name, what it is for) of the files that there are."""
+    known = (*OF_ONE_VIEW, *OUTPUTS) if one_view else OUTPUTS
     return [
-        (name, next((words for ending, words in OUTPUTS if name.endswith(ending)), ""))
+        (name, next((words for ending, words in known if name.endswith(ending)), ""))
         for name in names
         if (folder / name).exists()
     ]

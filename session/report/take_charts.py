@@ -59,15 +59,18 @@ class LimbMap:
     views: str
 
 
-def sigma_bands() -> tuple[Band, ...]:
-    """Return the colours of the deviations and what they mean."""
+def sigma_bands(one_view: bool = False) -> tuple[Band, ...]:
+    """Return the colours of the deviations and what they mean; `one_view`: of a body lifted from one camera."""
     words = [f"below {SIGMA_MM[0]:g} mm"]
     words += [f"to {limit:g}" for limit in SIGMA_MM[1:]]
     words.append("more")
     known = [Band(colour, text) for colour, text in zip(SIGMA_COLOURS, words, strict=True)]
     return (
         *known,
-        Band(GUESSED_COLOUR, f"guessed: fewer than {LEAST_VIEWS} cameras see it"),
+        Band(
+            GUESSED_COLOUR,
+            f"guessed: {'the camera does not' if one_view else f'fewer than {LEAST_VIEWS} cameras'} see it",
+        ),
         Band(MISSING_COLOUR, "not there"),
     )
 
@@ -76,6 +79,8 @@ def view_bands(cameras: int) -> tuple[Band, ...]:
     """Return the colours of the numbers of cameras and what they mean."""
     last = len(VIEW_COLOURS) - 1
     shown = min(cameras, last)
+    if cameras == 1:
+        return Band(VIEW_COLOURS[0], "not seen"), Band(VIEW_COLOURS[1], "seen")
     words = ["no camera", "1", *(str(count) for count in range(2, shown + 1))]
     if cameras > last:
         words[-1] += " or more"

@@ -87,7 +87,7 @@ def take_page(findings: TakeFindings) -> str:
         limbs=[limb for limb in LIMBS if any(joint.limb == limb for joint in joints)],
         chosen=_first_shown(joints),
         maps=limb_maps(findings, joints),
-        sigma_bands=sigma_bands(),
+        sigma_bands=sigma_bands(bool(findings.lifted)),
         view_bands=view_bands(len(cards)),
         most_m=_bar_reach(joints),
         fitted=fitted_joints(findings.motion),

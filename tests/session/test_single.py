@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping
@@ -121,6 +122,46 @@ def made(
     monkeypatch.chdir(work)
     said = one_line(call("single", tmp_path / "phone" / "walk.mp4", "--weights", weights, "--height", 1.8))
     return work / "walk-clapcap", said
+
+
+@pytest.mark.slow
+def test_the_page_speaks_of_one_camera_and_agrees_with_the_terminal(made: tuple[Path, str]) -> None:
+    folder, said = made
+    page = " ".join((folder / "report.html").read_text(encoding="utf-8").split())
+    for words in (
+        "guessed: the camera does not see it",
+        "Whether the camera sees it",
+        "<th>seen</th>",
+        "from where the camera saw them",
+        "typed where the video and this folder lie",
+        "the video with the skeleton drawn over it",
+    ):
+        assert words in page, words
+    for words in ("contradicts the others", "How many cameras", "fewer than 2 cameras", "the cameras saw"):
+        assert words not in page, words
+    shown = re.search(r"by the network │ (± \d+ mm)", said)
+    assert shown is not None
+    assert f"<b>{shown[1]}</b>" in page
+    assert "points guessed over short gaps │ 0.0 %" in said
+
+
+@pytest.mark.slow
+def test_no_film_of_an_earlier_skeleton_stays(made: tuple[Path, str], tmp_path: Path, weights: Path) -> None:
+    folder, _ = made
+    video, film_file = tmp_path / "phone" / "walk.mp4", folder / "overlay-walk.mp4"
+    drawn = film_file.read_bytes()
+    call("single", video, "--weights", weights, "--height", 1.8, "--no-overlay")
+    assert film_file.read_bytes() == drawn
+    said = one_line(call("single", video, "--weights", weights, "--height", 1.6, "--no-overlay"))
+    assert "overlay-walk.mp4 showed an earlier skeleton and is removed" in said
+    assert "look at report.html and overlay.png" in said
+    assert not film_file.exists()
+    assert "overlay-walk.mp4" not in (folder / "report.html").read_text(encoding="utf-8")
+    said = one_line(call("single", video, "--weights", weights, "--height", 1.6))
+    assert "look at report.html and overlay-walk.mp4" in said
+    film_file.write_bytes(b"cut by hand")
+    call("single", video, "--weights", weights, "--height", 1.7, "--no-overlay")
+    assert film_file.read_bytes() == b"cut by hand"
 
 
 @pytest.mark.slow

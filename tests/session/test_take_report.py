@@ -123,6 +123,9 @@ def test_the_maps_show_what_is_sure_and_what_is_not(findings: TakeFindings) -> N
         sure[row] == GUESSED_COLOUR, (np.arange(FRAMES) // 10 >= 3) & (np.arange(FRAMES) < 110)
     )
     words = {band.colour: band.words for band in sigma_bands()}
+    assert "guessed: fewer than 2 cameras see it" in words.values()
+    assert "guessed: the camera does not see it" in [band.words for band in sigma_bands(one_view=True)]
+    assert [band.words for band in view_bands(1)] == ["not seen", "seen"]
     assert words[sure[row, 0]] == "to 10"  # 6 mm
     right = maps["right arm"]
     thumb = pixels(right.sigma)[[joint.name for joint in right.joints].index("right_thumb")]
