@@ -12,7 +12,7 @@ from pathlib import Path
 from clapcap.errors import SessionError
 from session.atomic import written_whole
 from session.board import to_board
-from session.folder import CALIBRATION, VIDEO_SUFFIXES, find_videos, is_video
+from session.folder import CALIBRATION, VIDEO_SUFFIXES, Session, find_videos, is_video
 from session.settings import BoardSettings, load_settings, new_settings_text
 from session.terminal import Terminal
 
@@ -110,8 +110,13 @@ def same_content(one: Path, other: Path) -> bool:
 
 def say_next_step(root: Path, terminal: Terminal) -> None:
     """Say what to do with a session that was made or added to."""
+    takes = [take.videos for take in Session.open(root).takes]
     if find_videos(root / CALIBRATION):
         terminal.say("Next:")
+    elif takes and all(len(videos) == 1 for videos in takes):
+        terminal.say("Next: one camera needs no board, depth is inferred then, not measured:")
+        terminal.command(f"clapcap process {root} --height 1.72")
+        terminal.say("With more cameras of the same take, depth is measured; print the board and film it first:")
     else:
         terminal.say("Next: print the board and film it. The wizard leads through it:")
     terminal.command(f"clapcap calibrate {root}")

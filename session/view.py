@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -161,14 +161,23 @@ def _why_not_rerun(save: Path | None) -> str | None:
 def _write_pictures(view: TakeView, found: TakeFiles, terminal: Terminal) -> None:
     from session.atomic import written_whole
     from session.picture import write_overlays
+    from session.processing.lifting import lifted_camera
+    from session.processing.pictures import draw_lifted
+    from session.stages import Stages
 
+    assert found.session is not None
     assert found.take is not None
-    with terminal.progress("drawing overlays") as progress:
-        write_overlays([found.take], progress)
+    lifted = lifted_camera(found.session, found.take)
+    if lifted is None:
+        with terminal.progress("drawing overlays") as progress:
+            write_overlays([found.take], progress)
+    else:
+        take = replace(found.take, videos={lifted: found.take.videos[lifted]})
+        draw_lifted(found.session, take, Stages(found.session, take, terminal), film=True)
     picture = view.folder / "view.png"
     with written_whole(picture) as partial:
         draw_view(view, partial)
-    overlays = ", ".join(f"overlay-{name}.mp4" for name in view.views)
+    overlays = ", ".join(f"overlay-{name}.mp4" for name in ((lifted,) if lifted else view.views))
     terminal.done(f"{view.name}: view", f"{picture}, and {overlays} in {found.take.results}")
 
 

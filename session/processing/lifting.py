@@ -89,10 +89,14 @@ def lifter_weights(path: Path | None) -> Path:
 
     found = shipped_weights() if path is None else path
     if found is None or not found.is_file():
-        what = "this copy of clapcap has no weights to lift with" if path is None else f"{path} does not exist"
+        if path is not None:
+            raise SessionError(
+                f"{path} {'is a folder' if path.is_dir() else 'does not exist'}, needed a lifter.safetensors, which "
+                "`clapcap train lifter` makes. Check the path, or leave it out: clapcap takes its own weights then."
+            )
         raise SessionError(
-            f"{what}. Install clapcap again, or give weights of your own (--weights lifter.safetensors): `clapcap "
-            "train lifter` makes them."
+            "this copy of clapcap has no weights to lift with. Install clapcap again, or give weights of your own "
+            "(--weights lifter.safetensors): `clapcap train lifter` makes them."
         )
     return found
 

@@ -51,24 +51,21 @@ def draw_take(
     stages.run(stage, make_videos, lambda r: f"{r['videos']} videos, overlay-*.mp4")
 
 
-def draw_lifted(session: Session, take: Recording, stages: Stages) -> None:
-    """Draw the skeleton of a lifted take over a few frames of its video; on request also over all of them."""
+def draw_lifted(session: Session, take: Recording, stages: Stages, film: bool = False) -> None:
+    """Draw the skeleton of a lifted take over a few frames of its video; if set so or `film`, also over all of them."""
     from session.processing.lifting import STAGE
 
     ((camera, video),) = take.videos.items()
     (keypoints2d,) = keypoints2d_files(take).values()
     motion_file, cameras_file = take.results / "motion.npz", take_cameras_file(session, take)
     picture, overlay = take.results / "overlay.png", take.results / f"overlay-{camera}.mp4"
-    wanted = session.settings.process.overlay
-    if not wanted:
-        _remove_outdated(overlay, (motion_file, cameras_file), stages)
+    sources = [video, keypoints2d, motion_file, cameras_file]
     clock = stages.manifest.settings(STAGE)["clock"]
-    stage = Stage(
-        "overlay" if wanted else "picture",
-        [video, keypoints2d, motion_file, cameras_file],
-        [picture, overlay] if wanted else [picture],
-        {"clock": clock},
-    )
+    pictures = Stage("picture", sources, [picture], {"clock": clock})
+    films = Stage("overlay", sources, [picture, overlay], {"clock": clock})
+    wanted = film or session.settings.process.overlay or stages.manifest.is_current(films)
+    stage, other = (films, pictures) if wanted else (pictures, films)
+    _give_way(other, overlay, stages)
 
     def make() -> Mapping[str, Any]:
         from calib.interchange import load_cameras
@@ -80,8 +77,11 @@ def draw_lifted(session: Session, take: Recording, stages: Stages) -> None:
         time_s = np.polyval(clock[::-1], load_keypoints2d(keypoints2d).time_s)
         with written_whole(picture) as partial:
             if wanted:
-                with stages.terminal.progress("drawing the overlay") as progress, written_whole(overlay) as film:
-                    write_lifted_overlay(video, motion, lens, time_s, film, partial, progress)
+                with (
+                    stages.terminal.progress("drawing the overlay") as progress,
+                    written_whole(overlay) as partial_film,
+                ):
+                    write_lifted_overlay(video, motion, lens, time_s, partial_film, partial, progress)
             else:
                 draw_moments(video, motion, lens, time_s, partial)
         return {"videos": int(wanted)}
@@ -89,11 +89,12 @@ def draw_lifted(session: Session, take: Recording, stages: Stages) -> None:
     stages.run(stage, make, lambda r: f"the skeleton over the video: {overlay.name if r['videos'] else picture.name}")
 
 
-def _remove_outdated(film: Path, shown: Sequence[Path], stages: Stages) -> None:
-    """Remove a film that shows an earlier skeleton, so that nobody takes it for this one; an edited one stays."""
-    drawn_from = stages.manifest.inputs("overlay").values()
-    if not film.exists() or not drawn_from or stages.manifest.was_edited("overlay", film):
+def _give_way(stage: Stage, film: Path, stages: Stages) -> None:
+    """Forget the one of the two stages that make the picture which does not run, with a film of an earlier skeleton."""
+    if not stages.manifest.inputs(stage.name):
         return
-    if not all(stages.manifest.digest(path) in drawn_from for path in shown):
+    stages.keep_edited(stage)
+    if film in stage.outputs and film.exists():
         film.unlink()
         stages.terminal.warn(f"{film.name} showed an earlier skeleton and is removed. --overlay draws it anew.")
+    stages.manifest.forget(stage.name)

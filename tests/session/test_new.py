@@ -52,6 +52,20 @@ def test_videos_are_linked_and_the_originals_untouched(tmp_path: Path, videos: l
     assert [video.read_bytes() for video in videos] == before
 
 
+def test_one_camera_is_told_that_it_needs_no_board(
+    tmp_path: Path, videos: list[Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    root = tmp_path / "s"
+    assert call("new", root, "--take", "dance", videos[0]) == 0
+    said = capsys.readouterr().out
+    assert "one camera needs no board" in said
+    assert f"clapcap process {root} --height 1.72" in said
+    assert call("new", root, "--take", "walk", *videos) == 0
+    said = capsys.readouterr().out
+    assert "needs no board" not in said
+    assert f"clapcap calibrate {root}" in said
+
+
 def test_again_adds_a_take_and_keeps_the_settings(tmp_path: Path, videos: list[Path]) -> None:
     root = tmp_path / "session"
     call("new", root, "--calibration", *videos)

@@ -150,7 +150,8 @@ def test_no_film_of_an_earlier_skeleton_stays(made: tuple[Path, str], tmp_path: 
     folder, _ = made
     video, film_file = tmp_path / "phone" / "walk.mp4", folder / "overlay-walk.mp4"
     drawn = film_file.read_bytes()
-    call("single", video, "--weights", weights, "--height", 1.8, "--no-overlay")
+    said = one_line(call("single", video, "--weights", weights, "--height", 1.8, "--no-overlay"))
+    assert "overlay unchanged, kept" in said
     assert film_file.read_bytes() == drawn
     said = one_line(call("single", video, "--weights", weights, "--height", 1.6, "--no-overlay"))
     assert "overlay-walk.mp4 showed an earlier skeleton and is removed" in said
@@ -159,9 +160,10 @@ def test_no_film_of_an_earlier_skeleton_stays(made: tuple[Path, str], tmp_path: 
     assert "overlay-walk.mp4" not in (folder / "report.html").read_text(encoding="utf-8")
     said = one_line(call("single", video, "--weights", weights, "--height", 1.6))
     assert "look at report.html and overlay-walk.mp4" in said
+    assert "edited by hand" not in said
     film_file.write_bytes(b"cut by hand")
     call("single", video, "--weights", weights, "--height", 1.7, "--no-overlay")
-    assert film_file.read_bytes() == b"cut by hand"
+    assert (folder / "overlay-walk.edited-1.mp4").read_bytes() == b"cut by hand"
 
 
 @pytest.mark.slow
@@ -274,7 +276,8 @@ def test_errors_say_what_is_wrong_and_what_to_do(
         ((video, *good, "--focal-mm", 4.2), ("4.2", "8 to 400", "35 mm")),
         ((video, *good, "--camera", tmp_path / "no.toml"), ("no.toml does not exist",)),
         ((video, *good, "--camera", tmp_path / "text.txt"), ("text.txt",)),
-        ((video, "--weights", tmp_path / "no.safetensors"), ("no.safetensors does not exist", "clapcap train lifter")),
+        ((video, "--weights", tmp_path / "no.safetensors"), ("no.safetensors does not exist", "leave it out")),
+        ((video, "--weights", own), ("mine is a folder, needed a lifter.safetensors", "clapcap train lifter")),
         ((video, "--weights", tmp_path / "text.txt"), ("text.txt", "no lifter's weights", "clapcap train lifter")),
         ((video, *good, "--height", "nan"), ("--height nan", "0.5 to 2.5 m")),
         ((video, *good, "--camera-name", "cam1"), ("--camera-name cam1", "no calibration is given")),
@@ -435,6 +438,12 @@ def test_process_lifts_a_take_of_one_video_without_a_calibration(
     assert "✓" not in again
     assert "one usable view, cam1" in again
     assert one_line(call("report", root)).endswith("report.html")
+    # Looking at it draws the film of the skeleton, once, and is no edit by hand.
+    said = one_line(call("view", results))
+    assert "dance: overlay the skeleton over the video: overlay-cam1.mp4" in said
+    assert "overlay unchanged, kept" in one_line(call("view", results))
+    assert "edited by hand" not in one_line(call("process", root))
+    assert sorted(path.name for path in results.glob("overlay*")) == ["overlay-cam1.mp4", "overlay.png"]
 
 
 @pytest.mark.slow
