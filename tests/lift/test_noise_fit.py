@@ -7,7 +7,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from benchmarks.lifter_noise import Pair, fit, fit_edge, swaps, write
+from benchmarks.lifter_noise import fit, fit_edge, swaps, write
+from benchmarks.lifter_pairs import Pair
 from lift.cameras import CameraSettings, draw_cameras
 from lift.geometry import turn_ahead
 from lift.mocap.archives import Motions
