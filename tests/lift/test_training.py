@@ -133,7 +133,7 @@ def test_causal_networks_that_take_the_detectors_own_3d_learn_from_it(
     settings = replace(
         tiny,
         run=replace(tiny.run, steps=150),
-        model=replace(tiny.model, kind=kind, causal=True, channels=32, dropout=0.0),
+        model=replace(tiny.model, kind=kind, causal=True, channels=32, dropout=0.0, world_landmarks=False),
         windows=replace(tiny.windows, world_share=1.0),
         optimizer=replace(tiny.optimizer, rate=5e-3, average=0.9),
         validation=replace(tiny.validation, every=50, batches=2),
