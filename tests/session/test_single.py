@@ -1,114 +1,27 @@
-"""One view to everything: `single`, `lift`, and takes of a session with one usable view, on a made-up walk."""
+"""`clapcap single`: one video to everything, on a made-up walk."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
-from typer.testing import CliRunner, Result
 
 sys.path.insert(0, str(Path(__file__).parent))
-from small_lifter import write_small_lifter
-from take_scene import cameras, points_of, walk
+from lifted_scene import CAMERA, FRAMES, SIZE, calibration, call, film, one_line, refused, seen_walk, trunk
+from take_scene import points_of, walk
 
-import detect.run
 import session.processing.bones
-from calib.formats.anipose_toml import save_anipose_toml
-from clapcap.errors import ClapcapError
 from media.frames import read_frames
-from media.writer import VideoWriter
 from retarget.bvh import read_bvh
-from session.folder import Recording, Session
-from session.main import app, run
+from session.main import run
 from session.manifest import Manifest
-from session.one_view import OneView
 from skeleton.formats import load_keypoints3d
 from skeleton.formats.npz import load_keypoints2d, load_motion, save_keypoints2d
-from skeleton.joint_sets import load_joint_set
 from skeleton.keypoints import Keypoints2D
-from sync.time_map import CameraClock, TimeMap
-
-Array = npt.NDArray[np.float64]
-
-FRAMES, RATE_HZ, SIZE = 90, 60.0, (320, 180)
-CAMERA = cameras().cameras[0]
-
-
-def seen_walk(name: str = "cam1", nobody: bool = False) -> Keypoints2D:
-    """Return what a camera would see of a body that walks in a circle."""
-    _, xyz_m = points_of(walk(FRAMES))
-    scale = SIZE[0] / CAMERA.size_px[0]
-    xy_px = cameras()[name].project(xyz_m) * scale
-    confidence = np.full(xy_px.shape[:2], 0.9)
-    if nobody:
-        xy_px, confidence = np.full(xy_px.shape, np.nan), np.zeros(confidence.shape)
-    names = load_joint_set("blazepose33").points
-    return Keypoints2D(names, xy_px, confidence, np.arange(FRAMES) / RATE_HZ, np.array(SIZE))
-
-
-def trunk(names: tuple[str, ...], xyz_m: Array) -> Array:
-    """Return the middle (frames, 3) of hips and shoulders, which the small lifter has learned."""
-    places = [names.index(f"{side}_{part}") for side in ("left", "right") for part in ("hip", "shoulder")]
-    return np.asarray(xyz_m[:, places].mean(axis=1))
-
-
-def film(path: Path, shade: int = 90) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with VideoWriter(path, SIZE, rate_hz=RATE_HZ, fast=True) as writer:
-        for _ in range(FRAMES):
-            writer.write(np.full((SIZE[1], SIZE[0], 3), shade, dtype=np.uint8))
-    return path
-
-
-def calibration(path: Path, *names: str) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    save_anipose_toml(path, cameras().subset(names or cameras().names), {})
-    return path
-
-
-@pytest.fixture(scope="module")
-def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_small_lifter(tmp_path_factory.mktemp("lifter"))
-
-
-@pytest.fixture
-def detected(monkeypatch: pytest.MonkeyPatch) -> dict[str, Keypoints2D]:
-    """What the detector finds, by camera; others see the walk as cam1 does."""
-    found: dict[str, Keypoints2D] = {}
-
-    def detect_videos(videos: Mapping[str, Path], **options: Any) -> dict[str, Keypoints2D]:
-        results = {name: found.get(name, seen_walk()) for name in videos}
-        for name, keypoints in results.items():
-            options["on_done"](name, keypoints)
-        return results
-
-    monkeypatch.setattr(detect.run, "detect_videos", detect_videos)
-    return found
-
-
-def call(*arguments: object) -> Result:
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
-
-
-def refused(*arguments: object, says: tuple[str, ...]) -> None:
-    result = call(*arguments)
-    assert isinstance(result.exception, ClapcapError), result.output
-    for words in says:
-        assert words in str(result.exception)
-
-
-def one_line(result: Result) -> str:
-    assert result.exit_code == 0, f"{result.output}\n{result.exception!r}"
-    return " ".join(result.output.split())
 
 
 @pytest.fixture
@@ -331,12 +244,6 @@ def test_results_of_one_video_are_no_session_and_pixels_of_one_view_no_depth(mad
         refused(command, folder, "-o", folder / "x.csv", says=("is a folder, needed a file", "keypoints3d.npz"))
 
 
-def test_lift_tells_what_it_cannot_write_before_it_lifts(tmp_path: Path, weights: Path) -> None:
-    save_keypoints2d(tmp_path / "cam1.npz", seen_walk())
-    for output, says in (("points.txt", "points.txt: no format"), ("", "is a folder, needed a file")):
-        refused("lift", tmp_path / "cam1.npz", "--weights", weights, "-o", tmp_path / output, says=(says, ".npz"))
-
-
 def test_a_place_where_nothing_can_be_written_is_told_without_a_traceback(
     tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D], capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -366,131 +273,3 @@ def test_results_of_another_video_are_not_written_over(
     named = film(tmp_path / "b" / "run.mp4")
     refused("single", named, "-o", folder, "--weights", weights, says=("another video (walk)", "-o"))
     assert (folder / "manifest.json").read_bytes() == before
-
-
-@pytest.mark.parametrize("suffix", [".npz", ".csv", ".trc", ".json", ".c3d"])
-def test_lift_alone_stands_over_the_origin(tmp_path: Path, weights: Path, suffix: str) -> None:
-    save_keypoints2d(tmp_path / "cam1.npz", seen_walk())
-    output = tmp_path / f"points{suffix}"
-    said = one_line(call("lift", tmp_path / "cam1.npz", "--weights", weights, "-o", output))
-    assert "a height of 1.75 m, which is assumed" in said
-    assert "inferred from one view (cam1), not measured" in said
-    if suffix == ".c3d":
-        pytest.importorskip("ezc3d")
-    points = load_keypoints3d(output)
-    assert points.names == load_joint_set("body18").points
-    hips, shoulders = (
-        points.xyz_m[:, [points.index(f"left_{part}"), points.index(f"right_{part}")]].mean(axis=1)
-        for part in ("hip", "shoulder")
-    )
-    assert np.linalg.norm(hips[0, :2]) < 1e-3
-    assert (shoulders[:, 2] > hips[:, 2] + 0.3).all()
-    assert (hips[:, 2] > 0.6).all()
-
-
-def test_lift_with_cameras_is_in_their_world_and_fit_goes_on_from_it(tmp_path: Path, weights: Path) -> None:
-    save_keypoints2d(tmp_path / "cam2.npz", seen_walk("cam2"))
-    known = calibration(tmp_path / "cameras.toml")
-    points = tmp_path / "keypoints3d.npz"
-    said = one_line(call("lift", tmp_path / "cam2.npz", "--cameras", known, "--weights", weights, "-o", points))
-    assert "up by the calibration" in said
-    lifted = load_keypoints3d(points)
-    seen, truth = (
-        cameras()["cam2"].project(trunk(*one)) * SIZE[0] / CAMERA.size_px[0]
-        for one in ((lifted.names, lifted.xyz_m), points_of(walk(FRAMES)))
-    )
-    assert np.linalg.norm(seen - truth, axis=-1).mean() < 0.05 * SIZE[1]
-    for name in ("motion.bvh", "motion.npz"):
-        one_line(call("fit", points, "-o", tmp_path / name))
-    assert len(read_bvh(tmp_path / "motion.bvh").time_s) == FRAMES
-    assert "inferred from one view" in load_motion(tmp_path / "motion.npz").note
-    refused(
-        "lift", tmp_path / "cam2.npz", "--cameras", calibration(tmp_path / "c.toml", "cam1", "cam3"), "--weights",
-        weights, "-o", points, says=("does not hold cam2", "cam1, cam3"),
-    )  # fmt: skip
-
-
-def new_session(root: Path, weights: Path, *videos: str, settings: str = "", calibrated: bool = False) -> Path:
-    for name in videos:
-        film(root / "takes" / "dance" / f"{name}.mp4")
-    imported = 'import = "calibration/cameras.toml"' if calibrated else ""
-    if calibrated:
-        calibration(root / "calibration" / "cameras.toml")
-    text = f'[calibration]\n{imported}\n[process]\nweights = "{os.fspath(weights)}"\n{settings}\n'
-    (root / "session.toml").write_text(text, encoding="utf-8")
-    return root
-
-
-@pytest.mark.slow
-def test_process_lifts_a_take_of_one_video_without_a_calibration(
-    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]
-) -> None:
-    root = new_session(tmp_path / "studio", weights, "cam1")
-    said = one_line(call("process", root, "--height", 1.65))
-    assert "one usable view, cam1" in said
-    assert "depth is inferred, not measured" in said
-    assert "1.65 m, as given" in said
-    assert "height_m = 1.65" in (root / "session.toml").read_text()
-    results = root / "results" / "dance"
-    assert "Inferred from one view" in (results / "report.html").read_text(encoding="utf-8")
-    assert "one view" in load_keypoints3d(results / "dance.json").note
-    again = one_line(call("process", root))
-    assert "✓" not in again
-    assert "one usable view, cam1" in again
-    assert one_line(call("report", root)).endswith("report.html")
-    # Looking at it draws the film of the skeleton, once, and is no edit by hand.
-    said = one_line(call("view", results))
-    assert "dance: overlay the skeleton over the video: overlay-cam1.mp4" in said
-    assert "overlay unchanged, kept" in one_line(call("view", results))
-    assert "edited by hand" not in one_line(call("process", root))
-    assert sorted(path.name for path in results.glob("overlay*")) == ["overlay-cam1.mp4", "overlay.png"]
-
-
-@pytest.mark.slow
-def test_process_lifts_from_the_camera_that_sees_anybody_and_triangulates_once_two_do(
-    tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]
-) -> None:
-    detected.update({"cam1": seen_walk("cam1", nobody=True), "cam2": seen_walk("cam2")})
-    frames = '[recordings.dance]\nsync = "frames"'
-    root = new_session(tmp_path / "studio", weights, "cam1", "cam2", settings=frames, calibrated=True)
-    said = one_line(call("process", root))
-    assert "one usable view, cam2. Only cam2 sees anybody." in said
-    assert "that of the session's calibration (cam2)" in said
-    results = root / "results" / "dance"
-    manifest = Manifest(results, root)
-    assert manifest.report("lift")["camera"] == "cam2"
-    assert not manifest.report("triangulate")
-    assert load_keypoints3d(results / "keypoints3d.npz").note
-    detected["cam1"] = seen_walk("cam1")
-    shutil.rmtree(results / "keypoints2d")
-    said = one_line(call("process", root))
-    assert "one usable view" not in said
-    manifest = Manifest(results, root)
-    assert not manifest.report("lift")
-    assert manifest.report("triangulate")["median_px"] < 1
-    assert load_keypoints3d(results / "keypoints3d.npz").note == ""
-    assert "Inferred from one view" not in (results / "report.html").read_text(encoding="utf-8")
-
-
-def test_nobody_in_any_camera_is_refused(tmp_path: Path, weights: Path, detected: dict[str, Keypoints2D]) -> None:
-    detected["cam1"] = seen_walk(nobody=True)
-    root = new_session(tmp_path / "studio", weights, "cam1")
-    refused("process", root, says=("dance", "nobody is seen in cam1", "one camera that sees"))
-
-
-def test_without_a_clock_the_view_that_sees_most_is_chosen_and_the_way_out_told(tmp_path: Path) -> None:
-    take = Recording("dance", tmp_path, dict.fromkeys(("cam1", "cam2"), tmp_path), tmp_path / "results" / "dance")
-    good = CameraClock(0.5, 1.0, 0.0, 0.0, "reference", 1.0)
-    clocks = TimeMap({"cam1": good, "cam2": replace(good, verdict="no clap")})
-    view = OneView.of_several(take, {"cam1": 0.4, "cam2": 0.9}, clocks)
-    assert (view.camera, view.clock) == ("cam1", good)  # the one with a clock
-    for words in ("cam2: no clap", "clapcap sync", "--offset cam2=SECONDS"):
-        assert words in view.why
-    view = OneView.of_several(take, {"cam2": 0.9}, clocks)
-    assert (view.camera, view.clock, view.why) == ("cam2", None, "Only cam2 sees anybody.")
-
-
-def test_the_height_of_a_session_is_checked(tmp_path: Path) -> None:
-    (tmp_path / "session.toml").write_text("[subject]\nheight_m = 172\n")
-    with pytest.raises(ClapcapError, match=r"subject\.height_m` is 172, needed 0\.5 to 2\.5 m"):
-        _ = Session.open(tmp_path).settings
